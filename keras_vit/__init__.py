@@ -1,0 +1,25 @@
+"""Vision Transformers as ordinary Keras 3 models, on TensorFlow, JAX or PyTorch."""
+
+from importlib.metadata import version
+
+from keras_vit import checkpoints, data, hub, layers, models, training
+from keras_vit.models import ViT, ViTConfig, from_preset, list_presets, show
+from keras_vit.preprocessing import Preprocessing
+
+__version__ = version("keras3-vit")
+
+__all__ = [
+    "Preprocessing",
+    "ViT",
+    "ViTConfig",
+    "__version__",
+    "checkpoints",
+    "data",
+    "from_preset",
+    "hub",
+    "layers",
+    "list_presets",
+    "models",
+    "show",
+    "training",
+]

@@ -1,0 +1,38 @@
+"""Licences: what a preset folder's LICENSE says."""
+
+
+def licence_text(licence: str | None) -> str | None:
+    """Returns the text of the LICENSE file for a licence id such as "mit"; None where no licence is known.
+
+    The text of other licences than MIT is not in this package: the file then names the licence.
+    """
+    if not licence:
+        return None
+    if licence.lower() == "mit":
+        return MIT_TEXT
+    return f"The weights in this folder are under the licence: {licence}\n"
+
+
+MIT_TEXT = """\
+MIT License
+
+Copyright (c) 2026 The keras_vit contributors
+
+Permission is hereby granted, free of charge, to any person obtaining a copy
+of this software and associated documentation files (the "Software"), to deal
+in the Software without restriction, including without limitation the rights
+to use, copy, modify, merge, publish, distribute, sublicense, and/or sell
+copies of the Software, and to permit persons to whom the Software is
+furnished to do so, subject to the following conditions:
+
+The above copyright notice and this permission notice shall be included in all
+copies or substantial portions of the Software.
+
+THE SOFTWARE IS PROVIDED "AS IS", WITHOUT WARRANTY OF ANY KIND, EXPRESS OR
+IMPLIED, INCLUDING BUT NOT LIMITED TO THE WARRANTIES OF MERCHANTABILITY,
+FITNESS FOR A PARTICULAR PURPOSE AND NONINFRINGEMENT. IN NO EVENT SHALL THE
+AUTHORS OR COPYRIGHT HOLDERS BE LIABLE FOR ANY CLAIM, DAMAGES OR OTHER
+LIABILITY, WHETHER IN AN ACTION OF CONTRACT, TORT OR OTHERWISE, ARISING FROM,
+OUT OF OR IN CONNECTION WITH THE SOFTWARE OR THE USE OR OTHER DEALINGS IN THE
+SOFTWARE.
+"""

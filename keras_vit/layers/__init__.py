@@ -1,0 +1,27 @@
+"""Layers: the parts of Vision Transformers, each an ordinary Keras layer."""
+
+from keras_vit.layers.attention_pooling import AttentionPooling
+from keras_vit.layers.classification_head import ClassificationHead
+from keras_vit.layers.drop_path import DropPath
+from keras_vit.layers.layer_scale import LayerScale
+from keras_vit.layers.mlp import MLP
+from keras_vit.layers.multi_head_self_attention import MultiHeadSelfAttention
+from keras_vit.layers.patch_embedding import PatchEmbedding
+from keras_vit.layers.positional_encoding import PositionalEncoding
+from keras_vit.layers.prefix_tokens import PrefixTokens
+from keras_vit.layers.swi_glu import SwiGLU
+from keras_vit.layers.transformer_encoder import TransformerEncoder
+
+__all__ = [
+    "MLP",
+    "AttentionPooling",
+    "ClassificationHead",
+    "DropPath",
+    "LayerScale",
+    "MultiHeadSelfAttention",
+    "PatchEmbedding",
+    "PositionalEncoding",
+    "PrefixTokens",
+    "SwiGLU",
+    "TransformerEncoder",
+]

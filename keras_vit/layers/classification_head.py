@@ -1,0 +1,135 @@
+"""Classification head: pools tokens to one vector and scores the classes."""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from keras_vit.layers.attention_pooling import AttentionPooling
+from keras_vit.layers.initialization import glorot_uniform
+
+POOLINGS = ("token", "mean", "max", "attention", "none")
+
+
+@keras.saving.register_keras_serializable(package="keras_vit")
+class ClassificationHead(keras.layers.Layer):
+    """Pools tokens, optionally normalises and transforms the result, and gives one logit per class.
+
+    Logits are float32 under mixed precision, so that a loss keeps its digits.
+
+    Args:
+        num_classes: Number of classes; 0 gives the pooled features.
+        pooling: "token" (the first), "mean" or "max" of the patch tokens, "attention" (a learned query over the
+            patch tokens) or "none" (each token by itself).
+        num_prefix_tokens: Number of tokens in front that "mean", "max" and "attention" leave out, >= 0.
+        use_norm: Whether the pooled vector is normalised.
+        pre_logits_dim: Width of an extra dense layer with tanh before the logits, channels; None leaves it out.
+        dropout_rate: Share of pooled values dropped while training, 0 <= rate < 1.
+        norm_epsilon: Added to the variance in the norms, > 0.
+        attention_pooling: Arguments of `AttentionPooling`, for pooling "attention" only.
+
+    Call:
+        tokens: (batch, num_tokens, embed_dim) -> (batch, num_classes) logits; (batch, features) if `num_classes`
+            is 0; pooling "none" keeps the axis num_tokens.
+
+    Raises:
+        ValueError: `pooling` is unknown, a size is negative, or attention pooling lacks its arguments.
+
+    Source: Dosovitskiy et al., 2021, arXiv 2010.11929 (token, pre-logits); timm (mean with its own norm).
+    """
+
+    def __init__(
+        self,
+        num_classes: int,
+        *,
+        pooling: str = "token",
+        num_prefix_tokens: int = 1,
+        use_norm: bool = False,
+        pre_logits_dim: int | None = None,
+        dropout_rate: float = 0.0,
+        norm_epsilon: float = 1e-6,
+        attention_pooling: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        if pooling not in POOLINGS:
+            raise ValueError(f"ClassificationHead needs pooling to be one of {POOLINGS}; got {pooling=}.")
+        if num_classes < 0 or num_prefix_tokens < 0:
+            raise ValueError(f"ClassificationHead needs numbers >= 0; got {num_classes=}, {num_prefix_tokens=}.")
+        if (pooling == "attention") != (attention_pooling is not None):
+            raise ValueError(
+                "ClassificationHead needs attention_pooling={'num_heads': ..., 'mlp_dim': ...} with "
+                f"pooling='attention', and only then; got {pooling=}, {attention_pooling=}."
+            )
+        self.num_classes = num_classes
+        self.pooling = pooling
+        self.num_prefix_tokens = num_prefix_tokens
+        self.use_norm = use_norm
+        self.pre_logits_dim = pre_logits_dim
+        self.dropout_rate = dropout_rate
+        self.norm_epsilon = norm_epsilon
+        self.attention_pooling = attention_pooling
+        policy = {"dtype": self.dtype_policy}
+        self.pool = AttentionPooling(**attention_pooling, name="pool", **policy) if attention_pooling else None
+        self.norm = keras.layers.LayerNormalization(epsilon=norm_epsilon, name="norm", **policy) if use_norm else None
+        self.dropout = keras.layers.Dropout(dropout_rate, name="dropout", **policy) if dropout_rate else None
+        self.pre_logits = self.logits = None
+        if pre_logits_dim:
+            self.pre_logits = keras.layers.Dense(pre_logits_dim, activation="tanh", name="pre_logits", **policy)
+        if num_classes:
+            self.logits = keras.layers.Dense(
+                num_classes, kernel_initializer=glorot_uniform(), name="logits", dtype=self.variable_dtype
+            )
+
+    def build(self, input_shape: Any) -> None:
+        feature_shape = (None, input_shape[-1])
+        if self.pool is not None:
+            self.pool.build(input_shape)
+        if self.norm is not None:
+            self.norm.build(feature_shape)
+        if self.pre_logits is not None:
+            self.pre_logits.build(feature_shape)
+            feature_shape = (None, self.pre_logits_dim)
+        if self.logits is not None:
+            self.logits.build(feature_shape)
+
+    def call(self, tokens: Any, training: bool | None = None) -> Any:
+        features = self._pool(tokens)
+        if self.norm is not None:
+            features = self.norm(features)
+        if self.pre_logits is not None:
+            features = self.pre_logits(features)
+        if self.dropout is not None:
+            features = self.dropout(features, training=training)
+        return features if self.logits is None else self.logits(features)
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        axes = input_shape[:-1] if self.pooling == "none" else input_shape[:1]
+        return (*axes, self.num_classes or self.pre_logits_dim or input_shape[-1])
+
+    def compute_output_spec(self, tokens: Any, training: bool | None = None) -> keras.KerasTensor:
+        dtype = self.compute_dtype if self.logits is None else self.variable_dtype
+        return keras.KerasTensor(self.compute_output_shape(tokens.shape), dtype=dtype)
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "num_classes": self.num_classes,
+            "pooling": self.pooling,
+            "num_prefix_tokens": self.num_prefix_tokens,
+            "use_norm": self.use_norm,
+            "pre_logits_dim": self.pre_logits_dim,
+            "dropout_rate": self.dropout_rate,
+            "norm_epsilon": self.norm_epsilon,
+            "attention_pooling": self.attention_pooling,
+        }
+
+    def _pool(self, tokens: Any) -> Any:
+        if self.pooling == "none":
+            return tokens
+        if self.pooling == "token":
+            return tokens[:, 0]
+        patch_tokens = tokens[:, self.num_prefix_tokens :] if self.num_prefix_tokens else tokens
+        if self.pool is not None:
+            return self.pool(patch_tokens)
+        return ops.mean(patch_tokens, axis=1) if self.pooling == "mean" else ops.max(patch_tokens, axis=1)

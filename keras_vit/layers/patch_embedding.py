@@ -1,0 +1,98 @@
+"""Patch embedding: turns images into one token per patch."""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from keras_vit.layers.initialization import glorot_uniform
+
+
+@keras.saving.register_keras_serializable(package="keras_vit")
+class PatchEmbedding(keras.layers.Layer):
+    """Cuts images into patches and projects each one to a vector; the result stays a grid.
+
+    The kernel is stored as (patch height, patch width, channels, embed_dim), whatever the backend.
+
+    Args:
+        patch_size: Height and width of a patch in pixels; one number means a square.
+        embed_dim: Length of the vector made of each patch, channels, > 0.
+        pad: Whether images that patches do not divide are padded with zeros at the bottom and right.
+
+    Call:
+        images: (batch, height, width, channels) -> (batch, rows, columns, embed_dim).
+
+    Raises:
+        ValueError: `patch_size` or `embed_dim` is not positive, Keras is set to channels first, or the patch
+            size does not divide the image size and `pad` is off.
+
+    Source: Dosovitskiy et al., "An Image is Worth 16x16 Words", 2021, arXiv 2010.11929.
+    """
+
+    def __init__(self, patch_size: int | tuple[int, int], embed_dim: int, *, pad: bool = False, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        patch_size = (patch_size, patch_size) if isinstance(patch_size, int) else tuple(patch_size)
+        if len(patch_size) != 2 or min(patch_size) < 1 or embed_dim < 1:
+            raise ValueError(f"PatchEmbedding needs sizes >= 1; got {patch_size=}, {embed_dim=}.")
+        require_channels_last("PatchEmbedding")
+        self.patch_size = patch_size
+        self.embed_dim = embed_dim
+        self.pad = pad
+        self.input_spec = keras.layers.InputSpec(ndim=4)
+
+    def build(self, input_shape: Any) -> None:
+        self.kernel = self.add_weight(
+            name="kernel",
+            shape=(*self.patch_size, input_shape[-1], self.embed_dim),
+            initializer=glorot_uniform(),
+        )
+        self.bias = self.add_weight(name="bias", shape=(self.embed_dim,), initializer="zeros")
+
+    def call(self, images: Any) -> Any:
+        self._check_static_size(images.shape)
+        if self.pad:
+            images = self._pad(images)
+        patches = ops.conv(images, self.kernel, strides=self.patch_size, padding="valid", data_format="channels_last")
+        return ops.add(patches, self.bias)
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        self._check_static_size(input_shape)
+        rows, columns = (
+            None if size is None else -(-size // patch)  # rounded up: without padding there is no remainder
+            for size, patch in zip(input_shape[1:3], self.patch_size, strict=True)
+        )
+        return (input_shape[0], rows, columns, self.embed_dim)
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "patch_size": self.patch_size,
+            "embed_dim": self.embed_dim,
+            "pad": self.pad,
+        }
+
+    def _check_static_size(self, shape: Any) -> None:
+        sizes = tuple(shape[1:3])
+        is_divided = all(size is None or size % patch == 0 for size, patch in zip(sizes, self.patch_size, strict=True))
+        if not is_divided and not self.pad:
+            raise ValueError(
+                f"PatchEmbedding needs image sizes that the patch size divides; got image_size={sizes}, "
+                f"patch_size={self.patch_size}. Resize the images, or pass pad=True to pad them with zeros."
+            )
+
+    def _pad(self, images: Any) -> Any:
+        sizes = ops.shape(images)[1:3]
+        bottom, right = (-size % patch for size, patch in zip(sizes, self.patch_size, strict=True))
+        if isinstance(bottom, int) and isinstance(right, int) and bottom == right == 0:
+            return images
+        return ops.pad(images, ((0, 0), (0, bottom), (0, right), (0, 0)))
+
+
+def require_channels_last(who: str) -> None:
+    """Raises a ValueError where Keras is set to put channels before height and width."""
+    if keras.config.image_data_format() != "channels_last":
+        raise ValueError(
+            f"{who} needs images as (batch, height, width, channels); got "
+            "keras.config.image_data_format()='channels_first'. "
+            "Call keras.config.set_image_data_format('channels_last') and transpose the images."
+        )

@@ -1,0 +1,136 @@
+"""One layer of a transformer encoder: attention, then a feed-forward part, each on a residual branch."""
+
+from typing import Any
+
+import keras
+
+from keras_vit.layers.drop_path import DropPath
+from keras_vit.layers.layer_scale import LayerScale
+from keras_vit.layers.mlp import MLP
+from keras_vit.layers.multi_head_self_attention import MultiHeadSelfAttention
+from keras_vit.layers.swi_glu import SwiGLU
+
+
+@keras.saving.register_keras_serializable(package="keras_vit")
+class TransformerEncoder(keras.layers.Layer):
+    """Adds attention and a feed-forward part to the tokens, each normalised first ("pre-norm").
+
+        tokens + drop_path(layer_scale(attention(norm(tokens)))), then the same with mlp
+
+    Args:
+        num_heads: Number of attention heads, > 0; must divide the width of the tokens.
+        mlp_dim: Width inside the feed-forward part, channels, > 0.
+        mlp: "mlp" (two dense layers) or "swiglu" (gated).
+        activation: Of "mlp": "gelu" (exact), "gelu_tanh", "quick_gelu" or "silu".
+        use_qkv_bias: Whether queries, keys and values have a bias.
+        use_qk_norm: Whether queries and keys are normalised per head.
+        layer_scale_init: Starting factor of layer scale, > 0; None leaves it out.
+        dropout_rate: Share of values dropped after dense layers while training, 0 <= rate < 1.
+        attention_dropout_rate: Share of attention weights dropped while training, 0 <= rate < 1.
+        drop_path_rate: Share of samples that skip a branch while training, 0 <= rate < 1.
+        norm_epsilon: Added to the variance in the norms, > 0.
+        seed: Whole number that makes dropout and drop path repeatable.
+
+    Call:
+        tokens: (batch, num_tokens, embed_dim) -> same shape.
+
+    Raises:
+        ValueError: `mlp` is unknown; the parts raise for their own arguments.
+
+    Source: Dosovitskiy et al., 2021, arXiv 2010.11929.
+    """
+
+    def __init__(
+        self,
+        num_heads: int,
+        mlp_dim: int,
+        *,
+        mlp: str = "mlp",
+        activation: str = "gelu",
+        use_qkv_bias: bool = True,
+        use_qk_norm: bool = False,
+        layer_scale_init: float | None = None,
+        dropout_rate: float = 0.0,
+        attention_dropout_rate: float = 0.0,
+        drop_path_rate: float = 0.0,
+        norm_epsilon: float = 1e-6,
+        seed: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        if mlp not in ("mlp", "swiglu"):
+            raise ValueError(f"TransformerEncoder needs mlp to be 'mlp' or 'swiglu'; got {mlp=}.")
+        self._arguments = {
+            "num_heads": num_heads,
+            "mlp_dim": mlp_dim,
+            "mlp": mlp,
+            "activation": activation,
+            "use_qkv_bias": use_qkv_bias,
+            "use_qk_norm": use_qk_norm,
+            "layer_scale_init": layer_scale_init,
+            "dropout_rate": dropout_rate,
+            "attention_dropout_rate": attention_dropout_rate,
+            "drop_path_rate": drop_path_rate,
+            "norm_epsilon": norm_epsilon,
+            "seed": seed,
+        }
+        norm = {"epsilon": norm_epsilon, "dtype": self.dtype_policy}
+        regularised: dict[str, Any] = {"dropout_rate": dropout_rate, "seed": seed, "dtype": self.dtype_policy}
+        self.attention_norm = keras.layers.LayerNormalization(name="attention_norm", **norm)
+        self.attention = MultiHeadSelfAttention(
+            num_heads,
+            use_qkv_bias=use_qkv_bias,
+            use_qk_norm=use_qk_norm,
+            attention_dropout_rate=attention_dropout_rate,
+            norm_epsilon=norm_epsilon,
+            name="attention",
+            **regularised,
+        )
+        self.mlp_norm = keras.layers.LayerNormalization(name="mlp_norm", **norm)
+        if mlp == "swiglu":
+            self.mlp = SwiGLU(mlp_dim, name="mlp", **regularised)
+        else:
+            self.mlp = MLP(mlp_dim, activation=activation, name="mlp", **regularised)
+        self.attention_scale = self.mlp_scale = None
+        if layer_scale_init is not None:
+            self.attention_scale = LayerScale(layer_scale_init, name="attention_scale", dtype=self.dtype_policy)
+            self.mlp_scale = LayerScale(layer_scale_init, name="mlp_scale", dtype=self.dtype_policy)
+        # One layer serves both branches: its generator draws anew at each call.
+        self.drop_path = None
+        if drop_path_rate:
+            self.drop_path = DropPath(drop_path_rate, seed=seed, name="drop_path", dtype=self.dtype_policy)
+
+    def build(self, input_shape: Any) -> None:
+        for layer in (
+            self.attention_norm,
+            self.attention,
+            self.attention_scale,
+            self.mlp_norm,
+            self.mlp,
+            self.mlp_scale,
+        ):
+            if layer is not None:
+                layer.build(input_shape)
+
+    def call(self, tokens: Any, training: bool | None = None) -> Any:
+        branch = self.attention(self.attention_norm(tokens), training=training)
+        tokens = self._add(tokens, branch, self.attention_scale, training)
+        branch = self.mlp(self.mlp_norm(tokens), training=training)
+        return self._add(tokens, branch, self.mlp_scale, training)
+
+    def attention_scores(self, tokens: Any) -> Any:
+        """Returns this layer's attention weights for its input tokens, (batch, num_heads, num_tokens, num_tokens)."""
+        return self.attention.attention_scores(self.attention_norm(tokens))
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        return input_shape
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), **self._arguments}
+
+    def _add(self, tokens: Any, branch: Any, scale: LayerScale | None, training: bool | None) -> Any:
+        if scale is not None:
+            branch = scale(branch)
+        if self.drop_path is not None:
+            branch = self.drop_path(branch, training=training)
+        return tokens + branch

@@ -1,0 +1,7 @@
+"""Models: architectures as functional Keras models, and the catalogue of their presets."""
+
+from keras_vit.models.catalogue import Preset, list_presets, show
+from keras_vit.models.vision_model import VisionModel, from_preset
+from keras_vit.models.vit import ViT, ViTConfig
+
+__all__ = ["Preset", "ViT", "ViTConfig", "VisionModel", "from_preset", "list_presets", "show"]

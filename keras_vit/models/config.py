@@ -1,0 +1,161 @@
+"""Model configs: one frozen dataclass per architecture, whose fields carry their own range checks."""
+
+import dataclasses
+import difflib
+import math
+import numbers
+from collections.abc import Callable
+from typing import Any, Self
+
+Check = Callable[[Any], str | None]  # what the field needs, or None if the value is good
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ModelConfig:
+    """Base of all configs: checks every field at once, and goes to and from JSON.
+
+    Raises:
+        ValueError: Any field is out of range, or fields contradict each other; the message lists all of them.
+    """
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            normalise = field.metadata.get("normalise")
+            if normalise is not None:
+                object.__setattr__(self, field.name, normalise(getattr(self, field.name)))
+        problems = [
+            f"{field.name} needs {rule}; got {getattr(self, field.name)!r}"
+            for field in dataclasses.fields(self)
+            if (rule := field.metadata["check"](getattr(self, field.name))) is not None
+        ]
+        # Rules between fields mean nothing while a single field is wrong.
+        _raise_if_any(type(self), problems or self.contradictions())
+
+    def contradictions(self) -> list[str]:
+        """Returns what is wrong between fields that are fine by themselves."""
+        return []
+
+    @classmethod
+    def from_dict(cls, settings: dict[str, Any]) -> Self:
+        """Builds a config from plain data; unknown names are errors that suggest the known one."""
+        known = [field.name for field in dataclasses.fields(cls)]
+        unknown = [name for name in settings if name not in known]
+        try:
+            config = cls(**{name: value for name, value in settings.items() if name in known})
+        except ConfigError as error:
+            raise ConfigError(cls, [*_explain_unknown(unknown, known), *error.problems]) from None
+        _raise_if_any(cls, _explain_unknown(unknown, known))
+        return config
+
+    def to_dict(self) -> dict[str, Any]:
+        return dataclasses.asdict(self)
+
+    def replace(self, **changes: Any) -> Self:
+        """Returns a copy with some fields changed; names and values are checked like new ones."""
+        return type(self).from_dict({**self.to_dict(), **changes})
+
+
+class ConfigError(ValueError):
+    """All that is wrong with a config, in one error."""
+
+    def __init__(self, config_class: type, problems: list[str]) -> None:
+        self.problems = problems
+        super().__init__(
+            "\n".join([f"{config_class.__name__} has {len(problems)} wrong field(s):", *_bullet(problems)])
+        )
+
+
+def whole(default: int | None, low: int, high: int, *, optional: bool = False) -> Any:
+    """A field for a whole number in [low, high]; `optional` allows None too."""
+
+    def check(value: Any) -> str | None:
+        is_whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
+        if (optional and value is None) or (is_whole and low <= value <= high):
+            return None
+        return f"a whole number from {low} to {high}" + (" or None" if optional else "")
+
+    return dataclasses.field(default=default, metadata={"check": check, "normalise": _plain_int})
+
+
+def number(
+    default: float | None, low: float, high: float, *, above: bool = False, below: bool = False, optional: bool = False
+) -> Any:
+    """A field for a number in [low, high]; `above` and `below` leave out the ends, `optional` allows None too."""
+
+    def check(value: Any) -> str | None:
+        if optional and value is None:
+            return None
+        is_number = isinstance(value, numbers.Real) and not isinstance(value, bool) and math.isfinite(value)
+        is_above = is_number and (value > low if above else value >= low)
+        if is_above and (value < high if below else value <= high):
+            return None
+        bounds = f"{'>' if above else '>='} {low:g} and {'<' if below else '<='} {high:g}"
+        return f"a number {bounds}" + (" or None" if optional else "")
+
+    return dataclasses.field(default=default, metadata={"check": check, "normalise": _plain_float})
+
+
+def pair(default: tuple[int, int] | None, low: int, high: int, *, optional: bool = False) -> Any:
+    """A field for (height, width) or (rows, columns), each in [low, high]; one number means both."""
+
+    def check(value: Any) -> str | None:
+        if optional and value is None:
+            return None
+        if isinstance(value, tuple) and len(value) == 2:
+            if all(isinstance(size, int) and not isinstance(size, bool) and low <= size <= high for size in value):
+                return None
+        return f"one or two whole numbers from {low} to {high}" + (" or None" if optional else "")
+
+    return dataclasses.field(default=default, metadata={"check": check, "normalise": _plain_pair})
+
+
+def choice(default: str, *names: str) -> Any:
+    """A field for one of some names."""
+
+    def check(value: Any) -> str | None:
+        return None if isinstance(value, str) and value in names else f"one of {names}"
+
+    return dataclasses.field(default=default, metadata={"check": check})
+
+
+def switch(default: bool) -> Any:
+    """A field for True or False."""
+
+    def check(value: Any) -> str | None:
+        return None if isinstance(value, bool) else "True or False"
+
+    return dataclasses.field(default=default, metadata={"check": check})
+
+
+def _plain_int(value: Any) -> Any:
+    """JSON cannot hold numpy numbers."""
+    return int(value) if isinstance(value, numbers.Integral) and not isinstance(value, bool) else value
+
+
+def _plain_float(value: Any) -> Any:
+    return float(value) if isinstance(value, numbers.Real) and not isinstance(value, bool) else value
+
+
+def _plain_pair(value: Any) -> Any:
+    """JSON has no tuples: a reloaded config would differ from the original without this."""
+    if isinstance(value, numbers.Integral) and not isinstance(value, bool):
+        return (int(value), int(value))
+    return tuple(_plain_int(size) for size in value) if isinstance(value, list | tuple) else value
+
+
+def _explain_unknown(unknown: list[str], known: list[str]) -> list[str]:
+    explained = []
+    for name in unknown:
+        close = difflib.get_close_matches(name, known, n=1)
+        hint = f"did you mean {close[0]!r}?" if close else f"known fields: {', '.join(known)}"
+        explained.append(f"{name!r} is not a field; {hint}")
+    return explained
+
+
+def _raise_if_any(config_class: type, problems: list[str]) -> None:
+    if problems:
+        raise ConfigError(config_class, problems)
+
+
+def _bullet(problems: list[str]) -> list[str]:
+    return [f"- {problem}" for problem in problems]

@@ -1,0 +1,277 @@
+"""What every model of the package can do: presets, classification, taps, and checks of what `fit` is given."""
+
+import os
+import warnings
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import keras
+import numpy as np
+
+from keras_vit.checkpoints import Entry, LoadReport
+from keras_vit.models import preset_folder
+from keras_vit.models.config import ModelConfig
+from keras_vit.preprocessing import Preprocessing
+
+KEEP: Any = object()  # "as the preset has it", where None means something else
+
+
+class VisionModel(keras.Model):
+    """Base of all models: a functional graph built from a config, with preprocessing, labels and provenance.
+
+    A subclass sets `config_class` and provides `build_graph`, `canonical_entries` and `timm_settings`.
+    """
+
+    config_class: ClassVar[type[ModelConfig]]
+
+    def __init__(
+        self,
+        config: ModelConfig | None = None,
+        *,
+        preprocessing: Preprocessing | dict[str, Any] | None = None,
+        labels: Any = None,
+        provenance: dict[str, Any] | None = None,
+        dtype: Any = None,
+        name: str | None = None,
+        trainable: bool = True,
+        **fields: Any,
+    ) -> None:
+        config = self.config_class.from_dict(fields) if config is None else config.replace(**fields)
+        policy = keras.dtype_policies.get(dtype)
+        inputs, outputs = self.build_graph(config, policy)
+        super().__init__(inputs=inputs, outputs=outputs, name=name or type(self).__name__.lower())
+        self.dtype_policy = policy
+        self.trainable = trainable
+        self.config: Any = config
+        self.preprocessing = _as_preprocessing(preprocessing, config)
+        self.labels = _check_labels(labels, config)
+        self.provenance = {"license": "mit"} if provenance is None else dict(provenance)
+        self.load_report: LoadReport | None = None
+        self._has_warned = False
+
+    # What a subclass provides.
+
+    @staticmethod
+    def build_graph(config: Any, dtype: Any) -> tuple[Any, Any]:
+        """Returns the graph's inputs and outputs."""
+        raise NotImplementedError
+
+    @staticmethod
+    def canonical_entries(config: Any) -> list[Entry]:
+        """Returns the name of every variable in a canonical (timm) checkpoint."""
+        raise NotImplementedError
+
+    @staticmethod
+    def timm_settings(config: Any) -> dict[str, Any]:
+        """Returns what timm's `config.json` says of the model."""
+        raise NotImplementedError
+
+    # Presets.
+
+    @classmethod
+    def from_preset(
+        cls,
+        preset: str | os.PathLike[str],
+        *,
+        num_classes: int | None = None,
+        image_size: Any = KEEP,
+        drop_path_rate: float | None = None,
+        load_weights: bool = True,
+        dtype: Any = None,
+    ) -> Self:
+        """Builds a model from a preset's name or folder.
+
+        Args:
+            preset: A name that `keras_vit.list_presets()` knows, or a folder that `save_to_preset` wrote.
+            num_classes: Puts a new head of this many classes on the model; 0 leaves out the head.
+            image_size: (height, width) in pixels to use the model at, or None for any size; positions are resampled.
+            drop_path_rate: Stochastic depth to train with, 0 <= rate < 1.
+            load_weights: False keeps the random starting weights.
+            dtype: Name of a dtype policy, such as "mixed_bfloat16".
+
+        Raises:
+            ValueError: The name is unknown (close ones are named), the preset is of another class, or the weights
+                do not fit the model.
+        """
+        changes: dict[str, Any] = {} if image_size is KEEP else {"image_size": image_size}
+        if drop_path_rate is not None:
+            changes["drop_path_rate"] = drop_path_rate
+        if num_classes is not None:
+            changes["num_classes"] = num_classes
+        model: Self = preset_folder.load(preset, cls, changes, load_weights=load_weights, dtype=dtype)
+        return model
+
+    def save_to_preset(self, folder: str | os.PathLike[str]) -> Path:
+        """Writes `config.json`, `model.safetensors`, `README.md` and `LICENSE`, all of them or nothing.
+
+        Raises:
+            OSError: The folder cannot be written; an older one stays as it was.
+            ValueError: A weight is not finite.
+        """
+        return preset_folder.save(self, folder)
+
+    # Use.
+
+    def classify(self, images: Any, top: int = 5) -> Any:
+        """Returns the most probable classes as [(label, probability), ...], best first.
+
+        Args:
+            images: A path, PIL image or pixel array, from which one list is returned; or a list of them or a batch
+                (batch, height, width, channels), from which a list of lists is returned.
+            top: How many classes to return, > 0.
+
+        Raises:
+            ValueError: The model has no head, or an image cannot be read.
+        """
+        if not self.config.num_classes or len(self.outputs[0].shape) != 2:
+            raise ValueError(
+                f"classify needs one vector of logits per image; got num_classes={self.config.num_classes}, "
+                f"output shape {tuple(self.outputs[0].shape)}. Use a model with a head and a pooling."
+            )
+        if top < 1:
+            raise ValueError(f"classify needs top >= 1; got {top=}.")
+        batch = self.preprocessing(images)
+        logits = np.asarray(self.predict(batch, verbose=0), dtype="float64")
+        probabilities = np.exp(logits - logits.max(axis=-1, keepdims=True))
+        probabilities /= probabilities.sum(axis=-1, keepdims=True)
+        labels = self.labels or tuple(f"class {index}" for index in range(self.config.num_classes))
+        best = np.argsort(-probabilities, axis=-1, kind="stable")[:, :top]
+        results = [
+            [(labels[index], float(row[index])) for index in indices]
+            for row, indices in zip(probabilities, best, strict=True)
+        ]
+        is_several = isinstance(images, list | tuple) or getattr(images, "ndim", 0) == 4
+        return results if is_several else results[0]
+
+    def features(self, images: Any, layers: int | str | list[int | str] | None = None) -> Any:
+        """Returns the tokens (batch, num_tokens, embed_dim) that leave one encoder layer, or several.
+
+        Args:
+            images: Model input, (batch, height, width, channels); an array, a tensor or a Keras input.
+            layers: Number of an encoder layer (-1 is the last) or name of any layer; a list returns a list; None
+                means the tokens that the head reads.
+
+        Raises:
+            ValueError: There is no such layer.
+        """
+        if layers is None:
+            return keras.Model(self.input, self.get_layer("head").input)(images, training=False)
+        names = [self._layer_name(layer) for layer in (layers if isinstance(layers, list | tuple) else [layers])]
+        outputs = [self.get_layer(name).output for name in names]
+        tokens = keras.Model(self.input, outputs)(images, training=False)
+        tokens = list(tokens) if isinstance(tokens, list | tuple) else [tokens]
+        return tokens if isinstance(layers, list | tuple) else tokens[0]
+
+    def weights_by_path(self) -> dict[str, Any]:
+        """Returns every weight by layer name and path in the layer, wherever the model was built."""
+        return {
+            layer.name + weight.path[len(layer.path) :]: weight for layer in self.layers for weight in layer.weights
+        }
+
+    # Keras.
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **self.config.to_dict(),
+            "preprocessing": self.preprocessing.to_dict(),
+            "labels": None if self.labels is None else list(self.labels),
+            "provenance": dict(self.provenance),
+            "dtype": keras.dtype_policies.serialize(self.dtype_policy),
+            "name": self.name,
+            "trainable": self.trainable,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Self:
+        settings = dict(config)
+        settings["dtype"] = keras.dtype_policies.deserialize(settings["dtype"], custom_objects)
+        return cls(**settings)
+
+    def __call__(self, images: Any, *args: Any, **kwargs: Any) -> Any:
+        self._check_pixels(images)
+        return super().__call__(images, *args, **kwargs)
+
+    def fit(self, x: Any = None, y: Any = None, **kwargs: Any) -> Any:
+        self._check_labels(x, y)
+        self._check_pixels(x)
+        return super().fit(x, y, **kwargs)
+
+    def evaluate(self, x: Any = None, y: Any = None, **kwargs: Any) -> Any:
+        self._check_labels(x, y)
+        self._check_pixels(x)
+        return super().evaluate(x, y, **kwargs)
+
+    def predict(self, x: Any, **kwargs: Any) -> Any:
+        self._check_pixels(x)
+        return super().predict(x, **kwargs)
+
+    # Private helpers.
+
+    def _layer_name(self, layer: int | str) -> str:
+        if isinstance(layer, str):
+            return layer
+        names = [each.name for each in self.layers if each.name.startswith("encoder_")]
+        if not -len(names) <= layer < len(names):
+            raise ValueError(f"features needs a layer from {-len(names)} to {len(names) - 1}; got {layer=}.")
+        return names[layer]
+
+    def _check_pixels(self, images: Any) -> None:
+        """Warns once when an array is plainly not normalised; tensors and data sets are left alone."""
+        if self._has_warned or not isinstance(images, np.ndarray) or not images.size:
+            return
+        problem = self.preprocessing.range_problem(images[:16])
+        if problem is not None:
+            self._has_warned = True
+            warnings.warn(f"{type(self).__name__}: {problem}", UserWarning, stacklevel=3)
+
+    def _check_labels(self, data: Any, labels: Any) -> None:
+        """Raises where labels cannot belong to the head, before any work."""
+        num_classes = self.config.num_classes
+        if not num_classes or len(self.outputs[0].shape) != 2:
+            return
+        offered = getattr(data, "num_classes", None)
+        if isinstance(labels, np.ndarray) and labels.size:
+            if labels.ndim == 2 and labels.shape[1] > 1:
+                offered = labels.shape[1]
+            elif np.issubdtype(labels.dtype, np.number):
+                lowest, highest = labels.min(), labels.max()
+                if lowest < 0 or highest >= num_classes:
+                    raise ValueError(
+                        f"The head has {num_classes} classes and needs labels from 0 to {num_classes - 1}; "
+                        f"got labels from {lowest} to {highest}. Build the model with a fitting num_classes."
+                    )
+        if isinstance(offered, int) and offered != num_classes:
+            raise ValueError(
+                f"The head has num_classes={num_classes}, the labels have {offered} classes. "
+                f"Build the model with num_classes={offered}."
+            )
+
+
+def from_preset(preset: str | os.PathLike[str], **arguments: Any) -> VisionModel:
+    """Builds the model that a preset names, of whichever class; arguments as in `VisionModel.from_preset`."""
+    return VisionModel.from_preset(preset, **arguments)
+
+
+def _as_preprocessing(preprocessing: Any, config: Any) -> Preprocessing:
+    if isinstance(preprocessing, dict):
+        return Preprocessing.from_dict(preprocessing)
+    if preprocessing is not None:
+        return preprocessing  # type: ignore[no-any-return]
+    rows, columns = config.grid_size
+    own_size = (rows * config.patch_size[0], columns * config.patch_size[1])
+    return Preprocessing(
+        image_size=config.image_size or own_size,
+        num_channels=config.in_channels,
+        crop_fraction=1.0,
+        mean=(0.5,),
+        std=(0.5,),
+    )
+
+
+def _check_labels(labels: Any, config: Any) -> tuple[str, ...] | None:
+    if labels is None:
+        return None
+    labels = tuple(str(label) for label in labels)
+    if len(labels) != config.num_classes:
+        raise ValueError(f"labels needs one name per class; got {len(labels)} names, num_classes={config.num_classes}.")
+    return labels

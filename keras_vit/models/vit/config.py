@@ -1,0 +1,91 @@
+"""Settings of a Vision Transformer, each declared, defaulted, checked and documented here alone."""
+
+import dataclasses
+
+from keras_vit.models.config import ModelConfig, choice, number, pair, switch, whole
+
+# Where no image size is fixed, positions are stored for the size that most models are pretrained at.
+USUAL_IMAGE_SIZE = 224
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ViTConfig(ModelConfig):
+    """Settings of `ViT`; the defaults are ViT-B/16 for ImageNet-1k.
+
+    Raises:
+        ConfigError: A ValueError that lists every wrong field with its range.
+
+    Source: Dosovitskiy et al., "An Image is Worth 16x16 Words", 2021, arXiv 2010.11929; names and defaults as in
+        timm's `vision_transformer.py`.
+    """
+
+    image_size: tuple[int, int] | None = pair((224, 224), 1, 16384, optional=True)  # None = any
+    in_channels: int = whole(3, 1, 1024)  # channels of the images
+    patch_size: tuple[int, int] = pair((16, 16), 1, 1024)  # pixels
+    pad: bool = switch(False)  # zeros at bottom and right where patches do not divide the image
+    embed_dim: int = whole(768, 1, 16384)  # length of a token
+    depth: int = whole(12, 1, 200)  # number of encoder layers
+    num_heads: int = whole(12, 1, 1024)  # attention heads; must divide embed_dim
+    mlp_ratio: float = number(4.0, 0, 64, above=True)  # width of the feed-forward part / embed_dim
+    mlp: str = choice("mlp", "mlp", "swiglu")  # kind of feed-forward part
+    activation: str = choice("gelu", "gelu", "gelu_tanh", "quick_gelu", "silu")  # of mlp="mlp"; "gelu" is the exact one
+    positional_encoding: str = choice("learned", "learned", "sincos", "none")
+    position_grid: tuple[int, int] | None = pair(None, 1, 4096, optional=True)  # stored; None = the image's
+    use_class_token: bool = switch(True)
+    num_register_tokens: int = whole(0, 0, 1024)  # extra tokens that no head reads; 4 in DINOv2 with registers
+    use_qkv_bias: bool = switch(True)
+    use_qk_norm: bool = switch(False)  # normalise queries and keys per head
+    layer_scale_init: float | None = number(None, 0, 10, above=True, optional=True)  # None = no layer scale
+    norm_epsilon: float = number(1e-6, 0, 0.1, above=True)  # added to variances
+    dropout_rate: float = number(0.0, 0, 1, below=True)  # after positions and dense layers
+    attention_dropout_rate: float = number(0.0, 0, 1, below=True)  # of attention weights
+    drop_path_rate: float = number(0.0, 0, 1, below=True)  # of the last layer, linear from 0 at the first
+    num_classes: int = whole(1000, 0, 1_000_000)  # 0 = no head, features
+    pooling: str = choice("token", "token", "mean", "max", "attention", "none")  # tokens to one vector
+    use_head_norm: bool = switch(False)  # normalise after pooling instead of before
+    pre_logits_dim: int | None = whole(None, 1, 16384, optional=True)  # extra tanh layer before the logits
+    head_dropout_rate: float = number(0.0, 0, 1, below=True)  # before the logits
+
+    @property
+    def mlp_dim(self) -> int:
+        """Width inside the feed-forward part, channels."""
+        return round(self.embed_dim * self.mlp_ratio)
+
+    @property
+    def num_prefix_tokens(self) -> int:
+        return int(self.use_class_token) + self.num_register_tokens
+
+    @property
+    def grid_size(self) -> tuple[int, int]:
+        """Rows and columns of patches that the position table is stored for."""
+        if self.position_grid is not None:
+            return self.position_grid
+        height, width = self.image_size or (USUAL_IMAGE_SIZE, USUAL_IMAGE_SIZE)
+        return (-(-height // self.patch_size[0]), -(-width // self.patch_size[1]))
+
+    def contradictions(self) -> list[str]:
+        problems = []
+        if self.embed_dim % self.num_heads:
+            problems.append(f"num_heads needs to divide embed_dim={self.embed_dim}; got {self.num_heads}")
+        if self.mlp_dim < 1:
+            problems.append(f"mlp_ratio needs to leave at least one channel; got {self.mlp_ratio} x {self.embed_dim}")
+        if self.positional_encoding == "sincos" and self.embed_dim % 4:
+            problems.append(
+                f"embed_dim needs to be a multiple of 4 for positional_encoding='sincos'; got {self.embed_dim}"
+            )
+        if self.pooling == "token" and not self.use_class_token:
+            problems.append("pooling='token' needs use_class_token=True; without one, choose 'mean'")
+        if self.image_size is not None:
+            problems += self._explain_patches(self.image_size)
+        return problems
+
+    def _explain_patches(self, image_size: tuple[int, int]) -> list[str]:
+        pairs = list(zip(image_size, self.patch_size, strict=True))
+        if any(size < patch for size, patch in pairs):
+            return [f"image_size needs to be at least patch_size={self.patch_size}; got {image_size}"]
+        if any(size % patch for size, patch in pairs) and not self.pad:
+            return [
+                f"image_size needs to be a multiple of patch_size={self.patch_size}; got {image_size}. "
+                "Choose another size, or pad=True to fill up with zeros"
+            ]
+        return []

@@ -1,0 +1,115 @@
+"""The Vision Transformer: patches become tokens, encoder layers mix them, a head scores the classes."""
+
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_vit.layers import (
+    ClassificationHead,
+    PatchEmbedding,
+    PositionalEncoding,
+    PrefixTokens,
+    TransformerEncoder,
+)
+from keras_vit.models.vision_model import VisionModel
+from keras_vit.models.vit import key_maps
+from keras_vit.models.vit.config import ViTConfig
+
+
+@keras.saving.register_keras_serializable(package="keras_vit")
+class ViT(VisionModel):
+    """A Vision Transformer as a functional Keras model that returns logits.
+
+    Its layers are named "patch_embedding", "positional_encoding", "prefix_tokens", "encoder_0" ... , "norm" and
+    "head".
+
+    Args:
+        config: A `ViTConfig`; None takes the defaults.
+        preprocessing: How pixels become model input; None scales them to -1..1 at the model's image size.
+        labels: Names of the classes, in the order of the logits.
+        provenance: Licence, source, training and evaluation of the weights, as plain data; None means weights that
+            start here, under MIT like the package.
+        dtype: Name of a dtype policy, such as "mixed_bfloat16"; None takes Keras' global one.
+        name: Name of the model.
+        fields: Fields of `ViTConfig`, instead of or on top of `config`: `ViT(image_size=32, patch_size=4)`.
+
+    Call:
+        images: (batch, height, width, channels), normalised by `preprocessing` -> (batch, num_classes) logits.
+
+    Raises:
+        ConfigError: A ValueError that lists every wrong field with its range.
+
+    Source: Dosovitskiy et al., "An Image is Worth 16x16 Words", 2021, arXiv 2010.11929.
+    """
+
+    config_class = ViTConfig
+    config: ViTConfig
+
+    @staticmethod
+    def build_graph(config: ViTConfig, dtype: Any) -> tuple[Any, Any]:
+        height, width = config.image_size or (None, None)
+        images = keras.Input((height, width, config.in_channels), name="images")
+
+        patches = PatchEmbedding(
+            config.patch_size, config.embed_dim, pad=config.pad, dtype=dtype, name="patch_embedding"
+        )(images)
+        tokens = PositionalEncoding(
+            config.positional_encoding, config.grid_size, dtype=dtype, name="positional_encoding"
+        )(patches)
+        if config.num_prefix_tokens:
+            tokens = PrefixTokens(
+                use_class_token=config.use_class_token,
+                num_register_tokens=config.num_register_tokens,
+                dtype=dtype,
+                name="prefix_tokens",
+            )(tokens)
+        if config.dropout_rate:
+            tokens = keras.layers.Dropout(config.dropout_rate, dtype=dtype, name="dropout")(tokens)
+
+        for index, drop_path_rate in enumerate(np.linspace(0, config.drop_path_rate, config.depth)):
+            tokens = TransformerEncoder(
+                config.num_heads,
+                config.mlp_dim,
+                mlp=config.mlp,
+                activation=config.activation,
+                use_qkv_bias=config.use_qkv_bias,
+                use_qk_norm=config.use_qk_norm,
+                layer_scale_init=config.layer_scale_init,
+                dropout_rate=config.dropout_rate,
+                attention_dropout_rate=config.attention_dropout_rate,
+                drop_path_rate=float(drop_path_rate),
+                norm_epsilon=config.norm_epsilon,
+                dtype=dtype,
+                name=f"encoder_{index}",
+            )(tokens)
+
+        if not config.use_head_norm:
+            tokens = keras.layers.LayerNormalization(epsilon=config.norm_epsilon, dtype=dtype, name="norm")(tokens)
+        logits = ClassificationHead(
+            config.num_classes,
+            pooling=config.pooling,
+            num_prefix_tokens=config.num_prefix_tokens,
+            use_norm=config.use_head_norm,
+            pre_logits_dim=config.pre_logits_dim,
+            dropout_rate=config.head_dropout_rate,
+            norm_epsilon=config.norm_epsilon,
+            attention_pooling=_attention_pooling(config),
+            dtype=dtype,
+            name="head",
+        )(tokens)
+        return images, logits
+
+    canonical_entries = staticmethod(key_maps.canonical)
+    timm_settings = staticmethod(key_maps.timm_settings)
+
+
+def _attention_pooling(config: ViTConfig) -> dict[str, Any] | None:
+    if config.pooling != "attention":
+        return None
+    return {
+        "num_heads": config.num_heads,
+        "mlp_dim": config.mlp_dim,
+        "activation": config.activation,
+        "norm_epsilon": config.norm_epsilon,
+    }
