@@ -1,10 +1,14 @@
 """Vision Transformers as ordinary Keras 3 models, on TensorFlow, JAX or PyTorch."""
 
+import sys
 from importlib.metadata import version
+from pathlib import PurePath
 
-from keras_vit import checkpoints, data, hub, layers, models, training
-from keras_vit.models import ViT, ViTConfig, from_preset, list_presets, show
-from keras_vit.preprocessing import Preprocessing
+# The command line imports this package before it knows whether it needs Keras: `keras-vit --help` must not wait for it.
+if PurePath(sys.argv[0]).stem != "keras-vit":
+    from keras_vit import checkpoints, data, hub, layers, models, training
+    from keras_vit.models import ViT, ViTConfig, from_preset, list_presets, show
+    from keras_vit.preprocessing import Preprocessing
 
 __version__ = version("keras3-vit")
 

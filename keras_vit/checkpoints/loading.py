@@ -60,7 +60,8 @@ def assign(
         tensors: What `read` returns, or arrays by name.
         source: The file or repository, for the report and the error.
         new: Paths of variables that stay as they were initialised; their tensors are ignored as "new head".
-        resample: By path of a variable: fits the tensor, in the file's layout, before its shape is checked.
+        resample: By path of a variable: fits the tensor, in the file's layout, before its shape is checked. Called
+            twice.
         ignored: Tensors that may be in the file unused, each with the reason.
 
     Raises:

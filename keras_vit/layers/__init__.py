@@ -13,11 +13,11 @@ from keras_vit.layers.swi_glu import SwiGLU
 from keras_vit.layers.transformer_encoder import TransformerEncoder
 
 __all__ = [
-    "MLP",
     "AttentionPooling",
     "ClassificationHead",
     "DropPath",
     "LayerScale",
+    "MLP",
     "MultiHeadSelfAttention",
     "PatchEmbedding",
     "PositionalEncoding",

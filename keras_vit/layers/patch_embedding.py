@@ -47,9 +47,13 @@ class PatchEmbedding(keras.layers.Layer):
             initializer=glorot_uniform(),
         )
         self.bias = self.add_weight(name="bias", shape=(self.embed_dim,), initializer="zeros")
+        # TensorFlow would take three channels for one as three groups, where 3 divides embed_dim.
+        self.input_spec = keras.layers.InputSpec(ndim=4, axes={-1: input_shape[-1]})
 
     def call(self, images: Any) -> Any:
         self._check_static_size(images.shape)
+        if not self.pad and None in images.shape[1:3]:
+            self._check_dynamic_size(images)
         if self.pad:
             images = self._pad(images)
         patches = ops.conv(images, self.kernel, strides=self.patch_size, padding="valid", data_format="channels_last")
@@ -79,6 +83,15 @@ class PatchEmbedding(keras.layers.Layer):
                 f"PatchEmbedding needs image sizes that the patch size divides; got image_size={sizes}, "
                 f"patch_size={self.patch_size}. Resize the images, or pass pad=True to pad them with zeros."
             )
+
+    def _check_dynamic_size(self, images: Any) -> None:
+        """Checks sizes that only TensorFlow's graphs leave open; what patches do not cover would be cut off silently."""
+        import tensorflow as tf
+
+        sizes = tf.shape(images)[1:3]
+        is_divided = tf.reduce_all(sizes % self.patch_size == 0)
+        rule = f"PatchEmbedding needs image sizes that patch_size={self.patch_size} divides; got image_size="
+        tf.debugging.Assert(is_divided, [rule, sizes])
 
     def _pad(self, images: Any) -> Any:
         sizes = ops.shape(images)[1:3]

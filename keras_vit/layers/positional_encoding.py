@@ -90,9 +90,12 @@ class PositionalEncoding(keras.layers.Layer):
         resampled = ops.cast(resampled, table.dtype)
         if is_static:
             return resampled
-        # The matrices are the identity here, but products with it are exact only in full precision.
+        # For the table's own grid the matrices are the identity, but products with it are exact only in full precision.
+        # Not `cond`: XLA needs both branches in one shape, also in the trace for another grid.
         is_native = ops.logical_and(ops.equal(rows, self.table_grid[0]), ops.equal(columns, self.table_grid[1]))
-        return ops.cond(is_native, lambda: table, lambda: resampled)
+        stored = ops.take(table, ops.minimum(ops.arange(rows), self.table_grid[0] - 1), axis=0)
+        stored = ops.take(stored, ops.minimum(ops.arange(columns), self.table_grid[1] - 1), axis=1)
+        return ops.where(is_native, stored, resampled)
 
 
 def _sines_and_cosines(rows: int, columns: int, embed_dim: int) -> np.ndarray:

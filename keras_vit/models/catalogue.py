@@ -36,10 +36,11 @@ class Preset:
     config: dict[str, Any] = dataclasses.field(default_factory=dict)
     folder: Path | None = None
 
-    @property
-    def settings(self) -> dict[str, Any]:
-        """What the preset's config.json would say."""
-        return {"keras_vit": {"class": self.architecture, "config": self.config}}
+    def read_settings(self, *, with_weights: bool = True) -> dict[str, Any]:
+        """Returns what config.json says; of an architecture without weights, what it would say."""
+        if self.folder is None or (self.config and not with_weights):
+            return {"keras_vit": {"class": self.architecture, "config": self.config}}
+        return hub.read_config(self.folder)
 
 
 def list_presets(pattern: str = "*") -> list[Preset]:
@@ -53,8 +54,7 @@ def list_presets(pattern: str = "*") -> list[Preset]:
 def show(preset: str | os.PathLike[str]) -> str:
     """Returns what is known of a preset or preset folder, as text of one fact a line."""
     entry = find(preset)
-    has_files = entry.folder is not None and (entry.folder / "config.json").is_file()
-    section = hub.read_config(entry.folder)["keras_vit"] if has_files else entry.settings["keras_vit"]
+    section = our_section(entry.read_settings(), entry.name)
     config = model_class(section["class"]).config_class.from_dict(section["config"])
     provenance = section.get("provenance") or {}
     facts: dict[str, Any] = {
@@ -97,6 +97,17 @@ def model_class(architecture: str) -> Any:
     if architecture not in ARCHITECTURES:
         raise ValueError(f"Unknown model class {architecture!r}; this version knows {', '.join(ARCHITECTURES)}.")
     return getattr(importlib.import_module(ARCHITECTURES[architecture]), architecture)
+
+
+def our_section(settings: dict[str, Any], name: str) -> dict[str, Any]:
+    """Returns what keras_vit wrote into a preset's config.json, or raises where it wrote nothing."""
+    section = settings.get("keras_vit")
+    if not isinstance(section, dict) or not isinstance(section.get("config"), dict) or "class" not in section:
+        raise ValueError(
+            f"{name}: config.json needs a 'keras_vit' section with 'class' and 'config'. "
+            "Is this a folder that save_to_preset wrote?"
+        )
+    return section
 
 
 def _join(settings: dict[str, Any] | None) -> str:

@@ -101,9 +101,9 @@ def pair(default: tuple[int, int] | None, low: int, high: int, *, optional: bool
     def check(value: Any) -> str | None:
         if optional and value is None:
             return None
-        if isinstance(value, tuple) and len(value) == 2:
-            if all(isinstance(size, int) and not isinstance(size, bool) and low <= size <= high for size in value):
-                return None
+        is_pair = isinstance(value, tuple) and len(value) == 2
+        if is_pair and all(type(size) is int and low <= size <= high for size in value):  # True is no size
+            return None
         return f"one or two whole numbers from {low} to {high}" + (" or None" if optional else "")
 
     return dataclasses.field(default=default, metadata={"check": check, "normalise": _plain_pair})

@@ -65,9 +65,7 @@ def load(
             f"Preset {source.name!r} names an architecture; its weights do not come with the package. "
             "Pass load_weights=False for a model with random starting weights."
         )
-    needs_folder = load_weights or not source.config
-    settings = hub.read_config(source.folder) if needs_folder else source.settings
-    section = _our_section(settings, source.name)
+    section = catalogue.our_section(source.read_settings(with_weights=load_weights), source.name)
     model_class = catalogue.model_class(section["class"])
     if not issubclass(model_class, expected):
         raise ValueError(
@@ -82,7 +80,7 @@ def load(
         "provenance": section.get("provenance"),
         "dtype": dtype,
     }
-    if not load_weights:
+    if source.folder is None or not load_weights:
         return model_class(config, **{**arguments, "provenance": None})  # new weights have no history
     with skip_initialization():
         model = model_class(config, **arguments)
@@ -108,7 +106,7 @@ def _load_weights(model: Any, stored: Any, path: Path, changes: dict[str, Any]) 
             source=str(path),
             new=frozenset(new),
             resample=resample,
-            ignored={name: "head left out" for name in ignored},
+            ignored=dict.fromkeys(ignored, "head left out"),
         )
     if new:
         _start_anew(model.get_layer("head").logits)
@@ -145,16 +143,6 @@ def _change_preprocessing(settings: dict[str, Any] | None, config: Any, changes:
     if settings is None or changes.get("image_size") is None:
         return settings
     return Preprocessing.from_dict({**settings, "image_size": config.image_size})
-
-
-def _our_section(settings: dict[str, Any], name: str) -> dict[str, Any]:
-    section = settings.get("keras_vit")
-    if not isinstance(section, dict) or not isinstance(section.get("config"), dict) or "class" not in section:
-        raise ValueError(
-            f"{name}: config.json needs a 'keras_vit' section with 'class' and 'config'. "
-            "Is this a folder that save_to_preset wrote?"
-        )
-    return section
 
 
 def _describe(model: Any) -> dict[str, Any]:

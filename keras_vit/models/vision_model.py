@@ -179,31 +179,36 @@ class VisionModel(keras.Model):
             "dtype": keras.dtype_policies.serialize(self.dtype_policy),
             "name": self.name,
             "trainable": self.trainable,
+            "frozen_layers": [layer.name for layer in self.layers if not layer.trainable],
         }
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Self:
         settings = dict(config)
         settings["dtype"] = keras.dtype_policies.deserialize(settings["dtype"], custom_objects)
-        return cls(**settings)
+        frozen_layers = settings.pop("frozen_layers")
+        model = cls(**settings)
+        for name in frozen_layers:
+            model.get_layer(name).trainable = False
+        return model
 
     def __call__(self, images: Any, *args: Any, **kwargs: Any) -> Any:
-        self._check_pixels(images)
+        self._check_images(images)
         return super().__call__(images, *args, **kwargs)
 
-    def fit(self, x: Any = None, y: Any = None, **kwargs: Any) -> Any:
-        self._check_labels(x, y)
-        self._check_pixels(x)
-        return super().fit(x, y, **kwargs)
+    def fit(self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any) -> Any:
+        self._check_data(x, y)
+        held_out = kwargs.get("validation_data")
+        self._check_data(*(held_out[:2] if isinstance(held_out, list | tuple) else [held_out]))
+        return super().fit(x, y, *args, **kwargs)
 
-    def evaluate(self, x: Any = None, y: Any = None, **kwargs: Any) -> Any:
-        self._check_labels(x, y)
-        self._check_pixels(x)
-        return super().evaluate(x, y, **kwargs)
+    def evaluate(self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any) -> Any:
+        self._check_data(x, y)
+        return super().evaluate(x, y, *args, **kwargs)
 
-    def predict(self, x: Any, **kwargs: Any) -> Any:
-        self._check_pixels(x)
-        return super().predict(x, **kwargs)
+    def predict(self, x: Any, *args: Any, **kwargs: Any) -> Any:
+        self._check_images(x)
+        return super().predict(x, *args, **kwargs)
 
     # Private helpers.
 
@@ -215,8 +220,21 @@ class VisionModel(keras.Model):
             raise ValueError(f"features needs a layer from {-len(names)} to {len(names) - 1}; got {layer=}.")
         return names[layer]
 
-    def _check_pixels(self, images: Any) -> None:
-        """Warns once when an array is plainly not normalised; tensors and data sets are left alone."""
+    def _check_data(self, images: Any, labels: Any = None) -> None:
+        self._check_images(images)
+        self._check_labels(images, labels)
+
+    def _check_images(self, images: Any) -> None:
+        """Raises for a wrong shape; warns once when an array (tensors are left alone) is plainly not normalised."""
+        needed = (*(self.config.image_size or ("height", "width")), self.config.in_channels)
+        shape = tuple(getattr(images, "shape", ()))
+        pairs = list(zip(needed, shape[1:], strict=False))
+        # Keras itself checks on some ways only: on JAX not in fit and predict.
+        if len(shape) == 4 and any(isinstance(size, int) and found not in (None, size) for size, found in pairs):
+            raise ValueError(
+                f"{type(self).__name__} needs images (batch, {', '.join(map(str, needed))}); got shape {shape}. Convert "
+                "or resize them, or give the model other in_channels or image_size (None takes any size)."
+            )
         if self._has_warned or not isinstance(images, np.ndarray) or not images.size:
             return
         problem = self.preprocessing.range_problem(images[:16])
@@ -233,7 +251,7 @@ class VisionModel(keras.Model):
         if isinstance(labels, np.ndarray) and labels.size:
             if labels.ndim == 2 and labels.shape[1] > 1:
                 offered = labels.shape[1]
-            elif np.issubdtype(labels.dtype, np.number):
+            elif num_classes > 1 and np.issubdtype(labels.dtype, np.number):  # one logit: any numbers, such as 0 and 1
                 lowest, highest = labels.min(), labels.max()
                 if lowest < 0 or highest >= num_classes:
                     raise ValueError(
@@ -253,10 +271,15 @@ def from_preset(preset: str | os.PathLike[str], **arguments: Any) -> VisionModel
 
 
 def _as_preprocessing(preprocessing: Any, config: Any) -> Preprocessing:
-    if isinstance(preprocessing, dict):
-        return Preprocessing.from_dict(preprocessing)
     if preprocessing is not None:
-        return preprocessing  # type: ignore[no-any-return]
+        record = Preprocessing.from_dict(preprocessing) if isinstance(preprocessing, dict) else preprocessing
+        if record.num_channels != config.in_channels or config.image_size not in (None, record.image_size):
+            raise ValueError(
+                "preprocessing needs to make what the model takes; got images of "
+                f"{record.image_size} pixels and {record.num_channels} channel(s) for a model with "
+                f"image_size={config.image_size}, in_channels={config.in_channels}."
+            )
+        return record
     rows, columns = config.grid_size
     own_size = (rows * config.patch_size[0], columns * config.patch_size[1])
     return Preprocessing(

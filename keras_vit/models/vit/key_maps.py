@@ -70,7 +70,7 @@ def timm_settings(config: ViTConfig) -> dict[str, Any]:
 
 
 def _timm_mlp_ratio(config: ViTConfig) -> float:
-    """timm rounds the width down where we round: where the two differ, a ratio in the middle gives the same width."""
+    """A ratio in the middle where rounding down (timm) and rounding (ours) would give different widths."""
     is_same = int(config.embed_dim * config.mlp_ratio) == config.mlp_dim
     return config.mlp_ratio if is_same else (config.mlp_dim + 0.5) / config.embed_dim
 

@@ -1,0 +1,1 @@
+"""Side-by-side measurements of keras_vit against KerasHub, timm and transformers: `python -m benchmarks --help`."""

@@ -1,0 +1,324 @@
+"""What is measured: the same ViT in each package, with random weights, built and run as its users do it.
+
+Only worker processes import this module's packages, and only when asked: importing is one of the measurements.
+"""
+
+import sys
+import time
+import types
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+NUM_CLASSES = 1000
+IMAGE_SIZE = 224
+PATCH_SIZE = 16
+
+# Width, depth and heads of the models; the feed-forward part is four times as wide.
+SIZES = {"ti16": (192, 12, 3), "s16": (384, 12, 6), "b16": (768, 12, 12)}
+TIMM_NAMES = {"ti16": "vit_tiny_patch16_224", "s16": "vit_small_patch16_224", "b16": "vit_base_patch16_224"}
+
+# The largest product of a ViT-B/16 feed-forward layer at batch 8: tokens, embed_dim, mlp_dim.
+CEILING_SIZES = (1576, 768, 3072)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """One thing to measure."""
+
+    task: str = "forward"  # "forward" or "train"
+    model: str = "b16"  # a key of SIZES
+    batch: int = 8  # images a call
+    dtype: str = "float32"  # "float32" or "bfloat16"
+    xla: bool = False  # jit_compile=True for the Keras packages; otherwise Keras' own choice
+
+
+class Contender:
+    """A package that builds a model and calls it; `step` is one whole call, from numpy in to numpy out.
+
+    Args:
+        compiles: Whether the PyTorch packages go through torch.compile.
+    """
+
+    imports: ClassVar[tuple[str, ...]] = ()  # in this order; each one is timed
+
+    def __init__(self, compiles: bool = False) -> None:
+        self.compiles = compiles
+        self.model: Any = None
+        self.step: Callable[[], Any] = lambda: None
+
+    def import_packages(self) -> dict[str, float]:
+        """Imports the package and what it stands on; returns the seconds of each."""
+        seconds = {}
+        for name in self.imports:
+            start = time.perf_counter()
+            __import__(name)
+            seconds[name] = time.perf_counter() - start
+        return seconds
+
+    def build(self, job: Job) -> None:
+        """Makes the model with random weights."""
+        raise NotImplementedError
+
+    def save(self, folder: Path) -> None:
+        """Writes the model to a folder in the package's own form."""
+        raise NotImplementedError
+
+    def load(self, job: Job, folder: Path) -> None:
+        """Makes the model with the weights that `save` wrote."""
+        raise NotImplementedError
+
+    def prepare(self, job: Job) -> None:
+        """Makes `step` from the model; the first call of `step` compiles."""
+        raise NotImplementedError
+
+
+class KerasContender(Contender):
+    """A Keras package on the backend that KERAS_BACKEND names: `predict_on_batch` and `train_on_batch`."""
+
+    def build(self, job: Job) -> None:
+        import keras
+
+        keras.backend.clear_session()
+        keras.config.set_dtype_policy("mixed_bfloat16" if job.dtype == "bfloat16" else "float32")
+        self.model = self.make_model(job.model)
+
+    def make_model(self, size: str) -> Any:
+        """Builds the classifier with random weights."""
+        raise NotImplementedError
+
+    def save(self, folder: Path) -> None:
+        self.model.save_to_preset(str(folder))
+
+    def prepare(self, job: Job) -> None:
+        import keras
+
+        model = self.model
+        images, labels = batch_of(job)
+        jit_compile = True if job.xla else "auto"
+        if job.task == "forward":
+            model.compile(loss=None, jit_compile=jit_compile)
+            self.step = lambda: model.predict_on_batch(images)
+        else:
+            optimizer = keras.optimizers.AdamW(learning_rate=1e-3, weight_decay=0.05)
+            loss = keras.losses.CategoricalCrossentropy(from_logits=True)
+            model.compile(optimizer=optimizer, loss=loss, metrics=[], jit_compile=jit_compile)
+            self.step = lambda: model.train_on_batch(images, labels)
+
+
+class KerasVit(KerasContender):
+    """This package."""
+
+    imports = ("keras", "keras_vit")
+
+    def make_model(self, size: str) -> Any:
+        import keras_vit
+
+        return keras_vit.ViT.from_preset(f"vit_{size}", load_weights=False)
+
+    def load(self, job: Job, folder: Path) -> None:
+        import keras_vit
+
+        self.model = keras_vit.ViT.from_preset(str(folder))
+
+
+class KerasHub(KerasContender):
+    """KerasHub's classifier without its preprocessor."""
+
+    imports = ("keras", "keras_hub")
+
+    def make_model(self, size: str) -> Any:
+        import keras_hub
+
+        embed_dim, depth, num_heads = SIZES[size]
+        backbone = keras_hub.models.ViTBackbone(
+            image_shape=(IMAGE_SIZE, IMAGE_SIZE, 3),
+            patch_size=PATCH_SIZE,
+            num_layers=depth,
+            num_heads=num_heads,
+            hidden_dim=embed_dim,
+            mlp_dim=4 * embed_dim,
+        )
+        return keras_hub.models.ViTImageClassifier(backbone=backbone, num_classes=NUM_CLASSES)
+
+    def load(self, job: Job, folder: Path) -> None:
+        import keras_hub
+
+        self.model = keras_hub.models.ViTImageClassifier.from_preset(str(folder))
+
+
+class TorchContender(Contender):
+    """A PyTorch package, eager or through torch.compile; on a GPU where PyTorch finds one."""
+
+    def import_packages(self) -> dict[str, float]:
+        # torchvision's compiled operators do not load beside a CPU build of torch; nothing here calls them.
+        sys.modules.setdefault("torchvision._meta_registrations", types.ModuleType("torchvision._meta_registrations"))
+        return super().import_packages()
+
+    def build(self, job: Job) -> None:
+        self.model = self.make_model(job.model)
+
+    def make_model(self, size: str) -> Any:
+        """Builds the classifier with random weights."""
+        raise NotImplementedError
+
+    def logits_of(self, outputs: Any) -> Any:
+        """Takes the logits out of what the model returns."""
+        return outputs
+
+    def prepare(self, job: Job) -> None:
+        import torch
+
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+        dtype = torch.bfloat16 if job.dtype == "bfloat16" else torch.float32
+        images, labels = (torch.from_numpy(array) for array in batch_of(job))
+        images = images.permute(0, 3, 1, 2).contiguous()
+        model = self.model.to(device).train(job.task == "train")
+        call = torch.compile(model) if self.compiles else model
+
+        def forward() -> Any:
+            with torch.inference_mode():
+                return self.logits_of(call(images.to(device, dtype))).float().cpu().numpy()
+
+        if job.task == "forward":
+            model.to(dtype)
+            self.step = forward
+            return
+        optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, weight_decay=0.05)
+
+        def train() -> float:
+            with torch.autocast(device, dtype=torch.bfloat16, enabled=job.dtype == "bfloat16"):
+                logits = self.logits_of(call(images.to(device)))
+            loss = torch.nn.functional.cross_entropy(logits.float(), labels.to(device))
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            optimizer.step()
+            return loss.item()
+
+        self.step = train
+
+
+class Timm(TorchContender):
+    """PyTorch Image Models."""
+
+    imports = ("torch", "timm")
+
+    def make_model(self, size: str) -> Any:
+        import timm
+
+        return timm.create_model(TIMM_NAMES[size], pretrained=False)
+
+    def save(self, folder: Path) -> None:
+        from safetensors.torch import save_model
+
+        folder.mkdir(exist_ok=True)
+        save_model(self.model, str(folder / "model.safetensors"))
+
+    def load(self, job: Job, folder: Path) -> None:
+        import timm
+
+        path = folder / "model.safetensors"
+        self.model = timm.create_model(TIMM_NAMES[job.model], pretrained=False, checkpoint_path=str(path))
+
+
+class Transformers(TorchContender):
+    """Hugging Face transformers."""
+
+    imports = ("torch", "transformers")
+
+    def import_packages(self) -> dict[str, float]:
+        seconds = super().import_packages()
+        start = time.perf_counter()
+        from transformers import ViTForImageClassification  # noqa: F401 (the top module imports its parts when used)
+
+        seconds["transformers"] += time.perf_counter() - start
+        return seconds
+
+    def make_model(self, size: str) -> Any:
+        import transformers
+
+        embed_dim, depth, num_heads = SIZES[size]
+        config = transformers.ViTConfig(
+            hidden_size=embed_dim,
+            num_hidden_layers=depth,
+            num_attention_heads=num_heads,
+            intermediate_size=4 * embed_dim,
+            num_labels=NUM_CLASSES,
+        )
+        return transformers.ViTForImageClassification(config)
+
+    def logits_of(self, outputs: Any) -> Any:
+        return outputs.logits
+
+    def save(self, folder: Path) -> None:
+        self.model.save_pretrained(str(folder))
+
+    def load(self, job: Job, folder: Path) -> None:
+        import transformers
+
+        self.model = transformers.ViTForImageClassification.from_pretrained(str(folder))
+
+
+class Ceiling(Contender):
+    """One large matrix product: what the machine can do at the moment, for any package."""
+
+    imports = ("torch",)
+
+    def build(self, job: Job) -> None:
+        """Needs no model."""
+
+    def prepare(self, job: Job) -> None:
+        import torch
+
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+        dtype = torch.bfloat16 if job.dtype == "bfloat16" else torch.float32
+        rows, inner, columns = CEILING_SIZES
+        left = torch.randn(rows, inner, dtype=dtype, device=device)
+        right = torch.randn(inner, columns, dtype=dtype, device=device)
+
+        def multiply() -> None:
+            for _ in range(10):
+                torch.matmul(left, right)
+            if device == "cuda":
+                torch.cuda.synchronize()
+
+        self.step = multiply
+
+
+CONTENDERS: dict[str, Callable[[], Contender]] = {
+    "keras_vit": KerasVit,
+    "keras_hub": KerasHub,
+    "timm": Timm,
+    "timm+compile": lambda: Timm(compiles=True),
+    "transformers": Transformers,
+    "transformers+compile": lambda: Transformers(compiles=True),
+    "ceiling": Ceiling,
+}
+
+
+def batch_of(job: Job) -> tuple[Any, Any]:
+    """Normalised random images (batch, height, width, 3) and one-hot labels."""
+    import numpy as np
+
+    rng = np.random.default_rng(0)
+    images = rng.standard_normal((job.batch, IMAGE_SIZE, IMAGE_SIZE, 3), dtype="float32")
+    labels = np.eye(NUM_CLASSES, dtype="float32")[rng.integers(NUM_CLASSES, size=job.batch)]
+    return images, labels
+
+
+def flops_of_forward(model: str) -> float:
+    """Floating point operations of the matrix products of one image; a training step takes three times as many."""
+    embed_dim, depth, _ = SIZES[model]
+    num_patches = (IMAGE_SIZE // PATCH_SIZE) ** 2
+    num_tokens = num_patches + 1
+    dense = 12 * embed_dim**2  # query, key, value, projection, and twice four times the width
+    attention = 2 * num_tokens * embed_dim
+    layers = depth * num_tokens * (dense + attention)
+    return 2.0 * (layers + num_patches * PATCH_SIZE**2 * 3 * embed_dim + embed_dim * NUM_CLASSES)
+
+
+def flops_of_ceiling() -> float:
+    """Floating point operations of one step of the ceiling."""
+    rows, inner, columns = CEILING_SIZES
+    return 10 * 2.0 * rows * inner * columns

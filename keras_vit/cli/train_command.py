@@ -1,0 +1,95 @@
+"""`keras-vit train`: trains a model from scratch."""
+
+import shlex
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+
+def train(
+    data: Annotated[
+        str | None, typer.Option(help="digits, a folder of class folders, or tfds:NAME.", show_default="digits")
+    ] = None,
+    preset: Annotated[
+        str | None, typer.Option(help="Whose architecture to train.", show_default="vit_digits, else vit_ti16")
+    ] = None,
+    image_size: Annotated[
+        str | None, typer.Option(help="Pixels: 64, or HEIGHTxWIDTH.", show_default="the preset's")
+    ] = None,
+    epochs: Annotated[int | None, typer.Option(help="Passes over the images.", show_default="100")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Images in a step.", show_default="64")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="Highest learning rate.", show_default="0.002")] = None,
+    weight_decay: Annotated[float | None, typer.Option(help="Decay of kernels.", show_default="0.05")] = None,
+    drop_path_rate: Annotated[float | None, typer.Option(help="Stochastic depth.", show_default="0.1")] = None,
+    augmentation: Annotated[
+        bool | None, typer.Option(help="Vary the training images.", show_default="augmentation")
+    ] = None,
+    dtype: Annotated[
+        str | None, typer.Option(help="float32, mixed_bfloat16 or mixed_float16.", show_default="float32")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of every random draw.", show_default="0")] = None,
+    strict: Annotated[
+        bool | None, typer.Option("--strict", help="Fail at an unreadable image instead of skipping it.")
+    ] = None,
+    licence: Annotated[str | None, typer.Option("--license", help="Of the weights, for their card: mit ...")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder of the run.", show_default="runs/DATA")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in the folder.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the run in the folder.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print the result only.")] = False,
+) -> None:
+    """Train a model from scratch; by default on scikit-learn's digits, in a few minutes on two cores.
+
+    Writes OUT/model (a preset folder), history.csv and curves.png, and prints the test accuracy.
+    Ctrl-C keeps the best weights so far; --resume goes on where the run stopped.
+    """
+    from keras_vit.training import RunFolder, RunSettings, run
+
+    chosen = {
+        "data": data,
+        "preset": preset,
+        "image_size": _parse_image_size(image_size),
+        "epochs": epochs,
+        "batch_size": batch_size,
+        "learning_rate": learning_rate,
+        "weight_decay": weight_decay,
+        "drop_path_rate": drop_path_rate,
+        "use_augmentation": augmentation,
+        "dtype": dtype,
+        "seed": seed,
+        "strict": strict,
+        "license": licence,
+    }
+    given: dict[str, Any] = {name: value for name, value in chosen.items() if value is not None}
+    folder = out or Path("runs", _folder_name(data or "digits"))
+    settings = RunFolder(folder).read_settings().replace(**given) if resume else RunSettings(**given)
+    console = None if quiet else Console(highlight=False)
+    try:
+        result = run(settings, folder, resume=resume, overwrite=overwrite, console=console)
+    except KeyboardInterrupt:
+        typer.echo("keras-vit: stopped before the first epoch ended; there is no model yet", err=True)
+        raise typer.Exit(130) from None
+    typer.echo(str(result))
+    if not result.is_finished:
+        typer.echo(f"stopped after {result.num_epochs} of {settings.epochs} epochs")
+        typer.echo(f"{result.model_folder} holds the best weights so far, of epoch {result.model_epoch}")
+        typer.echo(f"go on with: keras-vit train --resume --out {shlex.quote(str(folder))}")
+        raise typer.Exit(130)
+    if not quiet:
+        typer.echo(f"model: {result.model_folder}")
+
+
+def _parse_image_size(text: str | None) -> int | tuple[int, ...] | None:
+    if text is None:
+        return None
+    try:
+        sizes = tuple(int(size) for size in text.lower().split("x"))
+    except ValueError:
+        raise ValueError(f"--image-size needs pixels, as 64 or 48x64; got {text!r}.") from None
+    return sizes[0] if len(sizes) == 1 else sizes
+
+
+def _folder_name(data: str) -> str:
+    """tfds:cifar10 -> cifar10; photos/cats/ -> cats."""
+    return Path(data.removeprefix("tfds:").replace(":", "_")).resolve().name or "data"

@@ -1,0 +1,130 @@
+"""TensorFlow Datasets: any of its labelled image data sets as a tf.data pipeline."""
+
+import difflib
+from typing import Any
+
+import numpy as np
+
+from keras_vit.data.augmenter import Augmenter
+from keras_vit.data.geometry import random_crop
+from keras_vit.data.settings import LoadSettings
+from keras_vit.preprocessing import Preprocessing, load_image
+
+VALIDATION_NAMES = ("validation", "test")  # the first that is there is used
+MAX_SHUFFLED_IMAGES = 10_000
+
+
+def load_tfds(name: str, settings: LoadSettings) -> tuple[Any, Any]:
+    """Returns (train, validation) as `tf.data.Dataset`; works under every Keras backend, and downloads on first use.
+
+    Images pass through the same Preprocessing and Augmentation as those of a folder, in `tf.numpy_function`. A data set
+    without "validation" and "test" gives the last part of "train" to validation.
+
+    Args:
+        name: As `tfds.load` takes it, for example "cifar10" or "imagenet_v2/matched-frequency".
+        settings: As given to `keras_vit.data.load`; `strict` has no meaning here.
+
+    Raises:
+        ValueError: The name is unknown, or the data set has no image with one class label.
+        ImportError: The extra `tfds` isn't installed.
+    """
+    try:
+        import tensorflow  # noqa: F401
+        import tensorflow_datasets as tfds
+    except ImportError as error:
+        raise ImportError("Reading TFDS data needs an extra: pip install 'keras3-vit[tfds]'") from error
+    builder = _find_builder(tfds, name)
+    keys, class_names = _labelled_image(tfds, builder, name)
+    builder.download_and_prepare()
+    splits = _splits(builder, settings.validation_fraction, name)
+    return tuple(
+        _pipeline(tfds, builder, split, keys, class_names, settings, is_training=part == 0)
+        for part, split in enumerate(splits)
+    )
+
+
+def _find_builder(tfds: Any, name: str) -> Any:
+    try:
+        return tfds.builder(name)
+    except tfds.core.DatasetNotFoundError as error:
+        known = tfds.list_builders(with_community_datasets=False)
+        close = difflib.get_close_matches(name, known, n=3)
+        suggestion = f" Did you mean {' or '.join(f'tfds:{match}' for match in close)}?" if close else ""
+        raise ValueError(f"TensorFlow Datasets knows no data set {name!r}.{suggestion}") from error
+
+
+def _labelled_image(tfds: Any, builder: Any, name: str) -> tuple[tuple[str, str], tuple[str, ...]]:
+    """Returns the keys of the image and its label, and the class names."""
+    features = builder.info.features
+    keys = builder.info.supervised_keys or ("image", "label")
+    if len(keys) != 2 or not all(isinstance(key, str) and key in features for key in keys):
+        raise ValueError(f"tfds:{name} needs an image and a label; it has the features {sorted(features)}.")
+    image, label = (features[key] for key in keys)
+    if not isinstance(image, tfds.features.Image) or not isinstance(label, tfds.features.ClassLabel):
+        kinds = f"{keys[0]}: {type(image).__name__}, {keys[1]}: {type(label).__name__}"
+        raise ValueError(f"tfds:{name} needs an image and one class label to each; got {kinds}.")
+    return keys, tuple(label.names)
+
+
+def _splits(builder: Any, validation_fraction: float, name: str) -> tuple[str, str]:
+    names = set(builder.info.splits) or {"train", "test"}  # `tfds.testing.mock_data` knows none and takes any
+    if "train" not in names:
+        raise ValueError(f"tfds:{name} needs a split called 'train'; it has {sorted(names)}.")
+    for validation in VALIDATION_NAMES:
+        if validation in names:
+            return "train", validation
+    percent = round(100 * (1 - validation_fraction))
+    return f"train[:{percent}%]", f"train[{percent}%:]"
+
+
+def _pipeline(
+    tfds: Any,
+    builder: Any,
+    split: str,
+    keys: tuple[str, str],
+    class_names: tuple[str, ...],
+    settings: LoadSettings,
+    *,
+    is_training: bool,
+) -> Any:
+    import tensorflow as tf
+
+    preprocessing = settings.preprocessing or Preprocessing()
+    shape = (*preprocessing.image_size, preprocessing.num_channels)
+    augmentation = settings.augmentation if is_training else None
+    crop = augmentation.crop if augmentation else None
+    augmenter = Augmenter(augmentation, preprocessing, settings.batch_size) if augmentation else None
+
+    def fit_image(image: np.ndarray, seed: np.int64) -> np.ndarray:
+        if crop is None:
+            return preprocessing.resize_and_crop(image)
+        pixels = load_image(image, preprocessing.num_channels)
+        return random_crop(pixels, crop, preprocessing, np.random.default_rng(seed))
+
+    def finish(images: np.ndarray, labels: np.ndarray, seed: np.int64) -> tuple[np.ndarray, np.ndarray]:
+        if augmenter is not None:
+            images, labels = augmenter(images, labels, np.random.default_rng(seed))
+        return preprocessing.normalise(images), labels
+
+    def map_image(example: Any, seed: Any) -> tuple[Any, Any]:
+        image = tf.ensure_shape(tf.numpy_function(fit_image, [example[keys[0]], seed], tf.uint8), shape)
+        return image, tf.one_hot(example[keys[1]], len(class_names))
+
+    def map_batch(batch: tuple[Any, Any], seed: Any) -> tuple[Any, Any]:
+        images, labels = tf.numpy_function(finish, [*batch, seed], (tf.float32, tf.float32))
+        return tf.ensure_shape(images, (None, *shape)), tf.ensure_shape(labels, (None, len(class_names)))
+
+    config = tfds.ReadConfig(shuffle_seed=settings.seed)
+    examples = builder.as_dataset(split=split, shuffle_files=is_training, read_config=config)
+    num_images = int(examples.cardinality())
+    if is_training:
+        examples = examples.shuffle(min(num_images, MAX_SHUFFLED_IMAGES), seed=settings.seed)
+    seeds = tf.data.Dataset.random(settings.seed, rerandomize_each_iteration=True)
+    # Order is kept, so that equal seeds give equal batches.
+    images = tf.data.Dataset.zip(examples, seeds).map(map_image, settings.num_workers, deterministic=True)
+    batches = tf.data.Dataset.zip(images.batch(settings.batch_size), seeds).map(map_batch).prefetch(2)
+    batches.class_names = class_names
+    batches.num_classes = len(class_names)
+    batches.num_images = num_images
+    batches.preprocessing = preprocessing
+    return batches

@@ -1,0 +1,107 @@
+"""The folder of a training run: what lies where, and whether a new or resumed run may use it."""
+
+import csv
+import json
+import shutil
+import tempfile
+from pathlib import Path
+
+from keras_vit.training.run_settings import RunSettings
+
+
+class RunFolder:
+    """Paths and state of one training run on disk.
+
+        settings.json   what the run was asked to do
+        history.csv     one row per finished epoch
+        curves.png      the same as a picture
+        model/          the preset folder: best weights so far, or the last epoch's once the run is finished
+        checkpoint/     all that resuming needs; there only until the run is finished
+
+    Args:
+        path: The folder; it need not exist.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self.settings_file = self.path / "settings.json"
+        self.history_file = self.path / "history.csv"
+        self.curves_file = self.path / "curves.png"
+        self.model_folder = self.path / "model"
+        self.checkpoint_folder = self.path / "checkpoint"
+
+    @property
+    def is_run(self) -> bool:
+        return self.settings_file.is_file()
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the run reached its last epoch and saved its model."""
+        return self.is_run and self.model_folder.is_dir() and not self.checkpoint_folder.exists()
+
+    def read_settings(self) -> RunSettings:
+        """Returns the settings of the run that is in the folder."""
+        if not self.is_run:
+            raise ValueError(f"Resuming needs a folder with a training run; {str(self.path)!r} has no settings.json.")
+        try:
+            return RunSettings.from_dict(json.loads(self.settings_file.read_text(encoding="utf-8")))
+        except (ValueError, TypeError, AttributeError) as error:
+            raise ValueError(f"{str(self.settings_file)!r} does not hold settings of a training run: {error}") from None
+
+    def read_history(self) -> list[dict[str, float]]:
+        """Returns one row of numbers per finished epoch, oldest first; "epoch" counts from 0."""
+        if not self.history_file.is_file():
+            return []
+        with self.history_file.open(newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+        # The last row may be cut short if the machine stopped while it was written.
+        whole = [row for row in rows if None not in row.values()]
+        return [{name: float(value) for name, value in row.items()} for row in whole]
+
+    def check_new(self, *, overwrite: bool) -> None:
+        """Raises where a new run must not start, and changes nothing."""
+        if self.is_run and not overwrite:
+            raise ValueError(
+                f"{str(self.path)!r} already holds a training run. "
+                "Go on with it (--resume), replace it (--overwrite) or choose another folder (--out)."
+            )
+        if not self.is_run and self.path.is_dir() and any(self.path.iterdir()):
+            raise ValueError(f"{str(self.path)!r} holds files that are no training run. Choose another folder (--out).")
+        self._check_writable()
+
+    def check_resume(self, settings: RunSettings) -> None:
+        """Raises where a run with these settings cannot go on, and changes nothing."""
+        if differences := settings.differences(self.read_settings()):
+            raise ValueError(
+                f"Resuming needs the settings that {str(self.path)!r} was started with; different are:\n"
+                + "\n".join(f"- {difference}" for difference in differences)
+            )
+        if self.is_finished:
+            raise ValueError(
+                f"The run in {str(self.path)!r} is finished: {settings.epochs} of {settings.epochs} epochs. "
+                "Its model is in model/. Train anew with --overwrite or in another folder (--out)."
+            )
+        self._check_writable()
+
+    def start(self, settings: RunSettings) -> None:
+        """Makes the folder ready for a new run; removes what an earlier run left."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        for folder in (self.model_folder, self.checkpoint_folder):
+            shutil.rmtree(folder, ignore_errors=True)
+        for file in (self.history_file, self.curves_file):
+            file.unlink(missing_ok=True)
+        # There from the start: a run that stops in its first epoch can be resumed, and is not taken for finished.
+        self.checkpoint_folder.mkdir()
+        self.settings_file.write_text(json.dumps(settings.to_dict(), indent=2) + "\n", encoding="utf-8")
+
+    def finish(self) -> None:
+        """Marks the run as finished: nothing is left to resume."""
+        shutil.rmtree(self.checkpoint_folder)
+
+    def _check_writable(self) -> None:
+        existing = next(parent for parent in (self.path, *self.path.absolute().parents) if parent.exists())
+        try:
+            with tempfile.TemporaryFile(dir=existing):
+                pass
+        except OSError as error:
+            raise OSError(f"Training needs a folder it may write to; {str(self.path)!r}: {error.strerror}.") from None

@@ -1,0 +1,267 @@
+"""Reading and writing .safetensors: what other tools read and write, and what is refused."""
+
+import json
+import os
+import stat
+import struct
+import sys
+
+import ml_dtypes
+import numpy as np
+import pytest
+
+from keras_vit import checkpoints
+from keras_vit.checkpoints import CheckpointError, read, write
+
+
+def raw_file(path, header, data=b"", length=None):
+    text = header if isinstance(header, bytes) else json.dumps(header).encode()
+    path.write_bytes(struct.pack("<Q", len(text) if length is None else length) + text + data)
+    return path
+
+
+def floats(count, start=0):
+    return {"dtype": "F32", "shape": [count], "data_offsets": [start, start + 4 * count]}
+
+
+@pytest.fixture
+def weights(tmp_path):
+    return tmp_path / "model.safetensors"
+
+
+# What is written.
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64", ml_dtypes.bfloat16])
+def test_arrays_come_back_as_they_were(weights, dtype):
+    tensors = {"matrix": np.arange(6).reshape(2, 3).astype(dtype), "scalar": np.array(2.5, dtype)}
+    write(weights, tensors)
+    with read(weights) as stored:
+        assert sorted(stored) == ["matrix", "scalar"]
+        for name, array in tensors.items():
+            assert stored[name].dtype == array.dtype
+            assert stored.shape(name) == array.shape
+            np.testing.assert_array_equal(stored[name], array)
+
+
+def test_the_safetensors_library_reads_what_is_written(weights):
+    from safetensors.numpy import load_file
+
+    array = np.arange(24, dtype="float32").reshape(2, 3, 4)
+    write(
+        weights, {"transposed": array.transpose(2, 0, 1), "every_second": array[..., ::2], "big": array.astype(">f4")}
+    )
+    stored = load_file(weights)
+    np.testing.assert_array_equal(stored["transposed"], array.transpose(2, 0, 1))
+    np.testing.assert_array_equal(stored["every_second"], array[..., ::2])
+    np.testing.assert_array_equal(stored["big"], array)
+
+
+def test_the_format_is_always_named(weights):
+    write(weights, {"a": np.zeros(1, "float32")}, metadata={"origin": "here", "format": "np"})
+    with read(weights) as stored:
+        assert stored.metadata == {"origin": "here", "format": "pt"}
+
+
+def test_a_file_is_readable_for_whom_the_system_says(weights):
+    other = weights.with_name("other")
+    other.touch()
+    write(weights, {"a": np.zeros(1, "float32")})
+    assert stat.S_IMODE(weights.stat().st_mode) == stat.S_IMODE(other.stat().st_mode)
+
+
+def test_an_older_file_is_replaced(weights):
+    write(weights, {"a": np.zeros(1, "float32")})
+    write(weights, {"b": np.ones(1, "float32")})
+    with read(weights) as stored:
+        assert list(stored) == ["b"]
+    assert os.listdir(weights.parent) == [weights.name]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no limit on file sizes to set")
+def test_a_full_disk_leaves_the_old_file(weights):
+    import resource
+
+    write(weights, {"a": np.zeros(1, "float32")})
+    before = weights.read_bytes()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+    try:
+        with pytest.raises(OSError, match=r"model\.safetensors could not be written: .*unchanged") as error:
+            write(weights, {"a": np.zeros(1000, "float32")})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert error.value.errno is not None
+    assert weights.read_bytes() == before
+    assert os.listdir(weights.parent) == [weights.name]
+
+
+def test_an_interrupted_write_leaves_the_old_file(weights, monkeypatch):
+    write(weights, {"a": np.zeros(1, "float32")})
+    before = weights.read_bytes()
+
+    def interrupt(*arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "replace", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        write(weights, {"a": np.ones(1, "float32")})
+    assert weights.read_bytes() == before
+    assert os.listdir(weights.parent) == [weights.name]
+
+
+def test_a_missing_folder_is_an_error_that_names_the_file(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"model\.safetensors could not be written: .*Nothing was left behind"):
+        write(tmp_path / "missing" / "model.safetensors", {"a": np.zeros(1, "float32")})
+
+
+# What is read.
+
+
+def test_tensors_are_a_mapping(weights):
+    write(weights, {"a": np.zeros(2, "float32"), "b": np.zeros((3, 1), "float16")})
+    with read(weights) as stored:
+        assert len(stored) == 2
+        assert "a" in stored
+        assert "c" not in stored
+        assert stored.get("c") is None
+        assert stored.dtype("b") == "F16"
+        with pytest.raises(KeyError):
+            stored["c"]
+    with pytest.raises(ValueError, match="is closed"):
+        stored["a"]
+
+
+def test_a_file_of_another_name_is_read_by_its_content(tmp_path):
+    path = tmp_path / "blob"  # as the Hub's cache names files
+    write(path, {"a": np.ones(2, "float32")})
+    with read(str(path)) as stored:
+        np.testing.assert_array_equal(stored["a"], np.ones(2))
+
+
+def test_metadata_of_a_file_without_any_is_empty(weights):
+    raw_file(weights, {"a": floats(1)}, bytes(4))
+    with read(weights) as stored:
+        assert stored.metadata == {}
+
+
+def test_whole_numbers_are_refused_only_when_asked_for(weights):
+    header = {"index": {"dtype": "I64", "shape": [1], "data_offsets": [0, 8]}, "weight": floats(1, 8)}
+    raw_file(weights, header, bytes(12))
+    with read(weights) as stored:
+        assert stored["weight"].shape == (1,)
+        with pytest.raises(CheckpointError, match="'index' holds I64; weights need one of F16, BF16, F32, F64"):
+            stored["index"]
+
+
+@pytest.mark.parametrize("dtype", ["F8_E4M3", "F4", "C64", "QQ", None, ["F32"]])
+def test_unknown_dtypes_are_refused(weights, dtype):
+    raw_file(weights, {"a": {"dtype": dtype, "shape": [8], "data_offsets": [0, 8]}}, bytes(8))
+    with pytest.raises(CheckpointError, match="'a' holds"):
+        read(weights)
+
+
+@pytest.mark.parametrize(
+    ("content", "found"),
+    [
+        (b"PK\x03\x04" + bytes(60), "a ZIP archive"),
+        (b"\x80\x02}q\x00X\x06\x00\x00\x00weightq\x01" + bytes(40), "a Python pickle"),
+        (b"\x80\x04\x95\x1a\x00\x00\x00\x00{\x00", "a Python pickle"),
+        (b"\x89HDF\r\n\x1a\n" + bytes(60), "an HDF5 file"),
+        (b"\x93NUMPY\x01\x00v\x00{'descr'", "a NumPy array"),
+        (b"\x1f\x8b\x08\x00" + bytes(60), "gzip"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n", "a Git LFS pointer"),
+        (b"<!DOCTYPE html><html><body>Not found</body></html>", "an HTML page"),
+        (b"\n<html><body>Sign in</body></html>", "an HTML page"),
+        (b'{"error": "Repository not found"}', "JSON text"),
+        (b"", "it is empty"),
+        (b"\x10\x00", "cut short"),
+        (bytes(100), "something else"),
+    ],
+)
+def test_other_formats_are_refused_by_name(weights, content, found):
+    weights.write_bytes(content)
+    with pytest.raises(CheckpointError, match=found) as error:
+        read(weights)
+    assert str(weights) in str(error.value)
+
+
+def test_a_pickle_is_never_opened(weights, tmp_path):
+    import pickle
+
+    class Harmful:
+        def __reduce__(self):
+            return os.mkdir, (str(tmp_path / "harm"),)
+
+    weights.write_bytes(pickle.dumps({"weight": Harmful()}))
+    with pytest.raises(CheckpointError, match=r"pickle.*never opened.*use model\.safetensors"):
+        read(weights)
+    assert not (tmp_path / "harm").exists()
+
+
+def test_a_header_of_the_length_a_pickle_starts_with_is_read(weights):
+    header = json.dumps({"a": floats(1)}).encode()
+    raw_file(weights, header + b" " * (0x280 - len(header)), bytes(4))  # the first bytes are then 80 02
+    with read(weights) as stored:
+        assert list(stored) == ["a"]
+
+
+def test_repeated_names_are_refused(weights):
+    info = json.dumps(floats(1))
+    raw_file(weights, f'{{"a": {info}, "b": {info}, "a": {info}}}'.encode(), bytes(8))
+    with pytest.raises(CheckpointError, match="repeats 'a'"):
+        read(weights)
+
+
+def test_a_huge_header_is_refused_before_it_is_read(weights):
+    raw_file(weights, b"{" + b" " * 100, length=26_000_000)
+    with pytest.raises(CheckpointError, match="claims a header of 26000000 bytes"):
+        read(weights)
+
+
+@pytest.mark.parametrize(
+    ("header", "data"),
+    [
+        ({"a": floats(2)}, bytes(4)),  # truncated
+        ({"a": floats(1)}, bytes(12)),  # trailing bytes
+        ({"a": floats(1), "b": floats(1)}, bytes(4)),  # overlap
+        ({"a": floats(1), "b": floats(1, 8)}, bytes(12)),  # hole
+        ({"a": {**floats(1), "shape": [-1]}}, bytes(4)),
+        ({"a": {**floats(1), "shape": [3]}}, bytes(4)),
+        ({"a": {**floats(1), "shape": [2**40, 2**40]}}, bytes(4)),
+        ({"a": {**floats(1), "shape": "1"}}, bytes(4)),
+        ({"a": [1, 2]}, b""),
+        ({"__metadata__": {"format": 1}, "a": floats(1)}, bytes(4)),
+        ({"__metadata__": [], "a": floats(1)}, bytes(4)),
+        (b'{"a": ', b""),
+        (b'{"a\xff": 1}', b""),
+        (b'{"a": ' + b"[" * 200_000, b""),
+    ],
+)
+def test_damaged_files_are_refused(weights, header, data):
+    raw_file(weights, header, data)
+    with pytest.raises(CheckpointError, match=r"model\.safetensors is a damaged safetensors file"):
+        read(weights)
+
+
+def test_a_header_that_ends_early_is_refused(weights):
+    raw_file(weights, b'{"a"', length=1000)
+    with pytest.raises(CheckpointError, match="ends inside its header"):
+        read(weights)
+
+
+def test_an_impossible_empty_shape_is_refused_when_read(weights):
+    raw_file(weights, {"a": {"dtype": "F32", "shape": [0, 2**62, 2**62], "data_offsets": [0, 0]}})
+    with pytest.raises(CheckpointError, match="'a' cannot be read"), read(weights) as stored:
+        stored["a"]
+
+
+def test_missing_files_and_folders_are_named(tmp_path):
+    with pytest.raises(CheckpointError, match=r"nothing\.safetensors does not exist"):
+        read(tmp_path / "nothing.safetensors")
+    with pytest.raises(CheckpointError, match="is a folder"):
+        read(tmp_path)
+
+
+def test_all_errors_are_value_errors():
+    assert issubclass(checkpoints.CheckpointError, ValueError)
