@@ -1,11 +1,22 @@
 """Vision Transformers as ordinary Keras 3 models, on TensorFlow, JAX or PyTorch."""
 
+import importlib
 import sys
 from importlib.metadata import version
 from pathlib import PurePath
 
 # The command line imports this package before it knows whether it needs Keras: `keras-vit --help` must not wait for it.
 if PurePath(sys.argv[0]).stem != "keras-vit":
+    try:
+        importlib.import_module("keras")
+    except ModuleNotFoundError as error:
+        if error.name not in ("tensorflow", "jax", "torch"):
+            raise
+        raise ImportError(
+            f"Keras is set to the backend {error.name!r}, which is not installed: "
+            f'pip install "keras3-vit[{error.name}]", or set KERAS_BACKEND to one that is.'
+        ) from error
+
     from keras_vit import checkpoints, data, hub, layers, models, training
     from keras_vit.models import ViT, ViTConfig, from_preset, list_presets, show
     from keras_vit.preprocessing import Preprocessing

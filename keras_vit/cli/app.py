@@ -2,6 +2,7 @@
 
 import functools
 import os
+import warnings
 from collections.abc import Callable
 from importlib.metadata import version
 from typing import Annotated, Any
@@ -14,6 +15,7 @@ from keras_vit.cli.backends import choose_backend, import_keras
 
 def main() -> None:
     """Runs the command line."""
+    warnings.formatwarning = _format_warning
     build_app()()
 
 
@@ -35,6 +37,11 @@ def build_app() -> typer.Typer:
     ):
         app.command(name)(_report_errors(command))
     return app
+
+
+def _format_warning(message: Warning | str, *where: Any, **more: Any) -> str:
+    """Leaves out the line of code that warns: it means nothing to who uses a command."""
+    return f"keras-vit: {message}\n"
 
 
 def _print_version(is_asked: bool) -> None:

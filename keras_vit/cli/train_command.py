@@ -20,7 +20,9 @@ def train(
     ] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the images.", show_default="100")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Images in a step.", show_default="64")] = None,
-    learning_rate: Annotated[float | None, typer.Option(help="Highest learning rate.", show_default="0.002")] = None,
+    learning_rate: Annotated[
+        float | None, typer.Option(help="Highest learning rate.", show_default="0.002, wide models less")
+    ] = None,
     weight_decay: Annotated[float | None, typer.Option(help="Decay of kernels.", show_default="0.05")] = None,
     drop_path_rate: Annotated[float | None, typer.Option(help="Stochastic depth.", show_default="0.1")] = None,
     augmentation: Annotated[
@@ -62,22 +64,29 @@ def train(
         "license": licence,
     }
     given: dict[str, Any] = {name: value for name, value in chosen.items() if value is not None}
-    folder = out or Path("runs", _folder_name(data or "digits"))
+    folder = out or Path("runs", _folder_name(data))
     settings = RunFolder(folder).read_settings().replace(**given) if resume else RunSettings(**given)
     console = None if quiet else Console(highlight=False)
     try:
         result = run(settings, folder, resume=resume, overwrite=overwrite, console=console)
     except KeyboardInterrupt:
-        typer.echo("keras-vit: stopped before the first epoch ended; there is no model yet", err=True)
+        typer.echo(f"keras-vit: stopped{_advice(folder)}", err=True)
         raise typer.Exit(130) from None
     typer.echo(str(result))
     if not result.is_finished:
-        typer.echo(f"stopped after {result.num_epochs} of {settings.epochs} epochs")
         typer.echo(f"{result.model_folder} holds the best weights so far, of epoch {result.model_epoch}")
-        typer.echo(f"go on with: keras-vit train --resume --out {shlex.quote(str(folder))}")
+        typer.echo(f"stopped after {result.num_epochs} of {settings.epochs} epochs{_advice(folder)}")
         raise typer.Exit(130)
     if not quiet:
         typer.echo(f"model: {result.model_folder}")
+
+
+def _advice(folder: Path) -> str:
+    from keras_vit.training import RunFolder
+
+    if not RunFolder(folder).is_resumable:
+        return " before the training began"
+    return f"; go on with: keras-vit train --resume --out {shlex.quote(str(folder))}"
 
 
 def _parse_image_size(text: str | None) -> int | tuple[int, ...] | None:
@@ -90,6 +99,8 @@ def _parse_image_size(text: str | None) -> int | tuple[int, ...] | None:
     return sizes[0] if len(sizes) == 1 else sizes
 
 
-def _folder_name(data: str) -> str:
-    """tfds:cifar10 -> cifar10; photos/cats/ -> cats."""
-    return Path(data.removeprefix("tfds:").replace(":", "_")).resolve().name or "data"
+def _folder_name(data: str | None) -> str:
+    """tfds:cifar10 -> cifar10; photos/pets/ -> pets."""
+    from keras_vit.training.run_settings import dataset_name
+
+    return dataset_name(data or "digits").removeprefix("tfds:").replace("/", "_").replace(":", "_")

@@ -71,8 +71,8 @@ def affine_matrices(shifts: np.ndarray, angles: np.ndarray, scales: np.ndarray, 
 def warp(images: np.ndarray, matrices: np.ndarray) -> np.ndarray:
     """Applies one affine transform per image, bicubic, with black outside.
 
-    Bilinear interpolation blurs 8 x 8 digits so much that a model trained on them misses sharp ones: 96.7 % of the
-    held-out digits were right with it, 99.4 % with bicubic.
+    Bilinear interpolation blurs 8 x 8 digits so much that a model trained on them misses sharp ones: of 288 set aside
+    from the training part, 281 were right with it and 285 with bicubic.
 
     Args:
         images: (batch, height, width, channels) uint8.

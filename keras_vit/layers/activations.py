@@ -1,8 +1,10 @@
 """The activation functions that Vision Transformers use, by name."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
+import keras
 from keras import ops
 
 
@@ -14,7 +16,12 @@ def get_activation(name: str) -> Callable[[Any], Any]:
 
 
 def _gelu(features: Any) -> Any:
-    return ops.gelu(features, approximate=False)
+    if keras.config.backend() == "torch":
+        return ops.gelu(features, approximate=False)  # one fused kernel
+    # Keras takes erfc here: slower (2.6 times in a forward step on JAX), and unknown to tf2onnx. With erf, half
+    # precision would lose the digits of 1 + erf.
+    wide = ops.cast(features, keras.backend.result_type(features.dtype, "float32"))
+    return ops.cast(0.5 * wide * (1.0 + ops.erf(wide * math.sqrt(0.5))), features.dtype)
 
 
 def _gelu_tanh(features: Any) -> Any:

@@ -69,8 +69,9 @@ class AttentionPooling(keras.layers.Layer):
         queries = ops.reshape(queries, (self.num_heads, self.head_dim))
         fused = ops.reshape(self.key_value(tokens), (-1, num_tokens, 2, self.num_heads, self.head_dim))
         keys, values = fused[:, :, 0], fused[:, :, 1]
-        logits = ops.cast(ops.einsum("hd,bnhd->bhn", queries, keys), "float32")
-        weights = ops.cast(ops.softmax(logits), self.compute_dtype)
+        logits = ops.einsum("hd,bnhd->bhn", queries, keys)
+        wide = ops.cast(logits, keras.backend.result_type(self.compute_dtype, "float32"))  # sums hundreds of weights
+        weights = ops.cast(ops.softmax(wide), self.compute_dtype)
         mixed = ops.einsum("bhn,bnhd->bhd", weights, values)
         pooled = self.projection(ops.reshape(mixed, (-1, embed_dim)))
         return pooled + self.mlp(self.norm(pooled), training=training)

@@ -45,5 +45,5 @@ def glorot_uniform() -> Skippable:
 
 
 def normal(stddev: float) -> Skippable:
-    """Position tables (0.02) and prefix tokens (1e-6). Source: timm's `vision_transformer.py`."""
+    """Position tables and prefix tokens (0.02). Source: timm's `vision_transformer.py`, for the tables."""
     return Skippable(keras.initializers.RandomNormal(stddev=stddev))

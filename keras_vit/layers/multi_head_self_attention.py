@@ -130,4 +130,5 @@ class MultiHeadSelfAttention(keras.layers.Layer):
         """Softmax of (batch, num_heads, num_tokens, head_dim) times (batch, num_heads, head_dim, num_tokens)."""
         logits = ops.matmul(queries * self.head_dim**-0.5, keys)
         # Half precision has too few digits to sum hundreds of weights.
-        return ops.cast(ops.softmax(ops.cast(logits, "float32")), self.compute_dtype)
+        wide = ops.cast(logits, keras.backend.result_type(self.compute_dtype, "float32"))
+        return ops.cast(ops.softmax(wide), self.compute_dtype)

@@ -48,7 +48,9 @@ class PrefixTokens(keras.layers.Layer):
 
     def build(self, input_shape: Any) -> None:
         def add(name: str, num_tokens: int) -> Any:
-            return self.add_weight(name=name, shape=(num_tokens, input_shape[-1]), initializer=normal(stddev=1e-6))
+            # As wide as positions, which these tokens do not get: norms of smaller ones multiply gradients by up to
+            # a thousand each, more than float16 holds.
+            return self.add_weight(name=name, shape=(num_tokens, input_shape[-1]), initializer=normal(stddev=0.02))
 
         self.class_token = add("class_token", 1) if self.use_class_token else None
         self.distillation_token = add("distillation_token", 1) if self.use_distillation_token else None

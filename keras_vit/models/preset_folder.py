@@ -28,7 +28,7 @@ def save(model: Any, folder: str | os.PathLike[str]) -> Path:
     if broken:
         raise ValueError(f"save_to_preset needs finite weights; got NaN or infinity in {', '.join(broken[:5])}.")
     folder = Path(folder)
-    card = hub.build_card(_card_record(model, folder.resolve().name))
+    card = build_card(model, folder.resolve().name)
     settings = json.dumps(_describe(model), indent=2, ensure_ascii=False)
     writers = {
         "config.json": lambda path: path.write_text(settings + "\n", encoding="utf-8"),
@@ -40,6 +40,25 @@ def save(model: Any, folder: str | os.PathLike[str]) -> Path:
         writers["LICENSE"] = lambda path: path.write_text(licence, encoding="utf-8")
     hub.write_folder(folder, writers)
     return folder
+
+
+def build_card(model: Any, name: str) -> str:
+    """Returns the model card, README.md of the folder."""
+    record = hub.CardRecord(
+        name=name,
+        class_name=type(model).__name__,
+        parameters=model.count_params(),
+        image_size=model.config.image_size,
+        in_channels=model.config.in_channels,
+        num_classes=model.config.num_classes,
+        labels=model.labels,
+        preprocessing=model.preprocessing.to_dict(),
+        config=model.config.to_dict(),
+        provenance=model.provenance,
+        version=version("keras3-vit"),
+        keras_version=keras.__version__,
+    )
+    return hub.build_card(record)
 
 
 def load(
@@ -176,20 +195,3 @@ def _describe(model: Any) -> dict[str, Any]:
             "provenance": model.provenance,
         },
     }
-
-
-def _card_record(model: Any, name: str) -> Any:
-    return hub.CardRecord(
-        name=name,
-        class_name=type(model).__name__,
-        parameters=model.count_params(),
-        image_size=model.config.image_size,
-        in_channels=model.config.in_channels,
-        num_classes=model.config.num_classes,
-        labels=model.labels,
-        preprocessing=model.preprocessing.to_dict(),
-        config=model.config.to_dict(),
-        provenance=model.provenance,
-        version=version("keras3-vit"),
-        keras_version=keras.__version__,
-    )

@@ -210,6 +210,11 @@ class VisionModel(keras.Model):
         self._check_images(x)
         return super().predict(x, *args, **kwargs)
 
+    def export(self, *args: Any, **kwargs: Any) -> Any:
+        # Keras exports only models that have been called, and loading is no call.
+        self(np.zeros((1, *self.preprocessing.image_size, self.config.in_channels), "float32"))
+        return super().export(*args, **kwargs)
+
     # Private helpers.
 
     def _layer_name(self, layer: int | str) -> str:

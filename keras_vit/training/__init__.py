@@ -6,7 +6,7 @@ from keras_vit.training.kernel_decay_adamw import KernelDecayAdamW
 from keras_vit.training.run import RunResult, run
 from keras_vit.training.run_folder import RunFolder
 from keras_vit.training.run_settings import RunSettings
-from keras_vit.training.small_data import augmentation_for, small_data
+from keras_vit.training.small_data import augmentation_for, default_learning_rate, small_data
 
 __all__ = [
     "Evaluation",
@@ -15,6 +15,7 @@ __all__ = [
     "RunResult",
     "RunSettings",
     "augmentation_for",
+    "default_learning_rate",
     "evaluate",
     "plot_curves",
     "run",

@@ -8,6 +8,7 @@ import numpy as np
 
 from keras_vit import data as keras_vit_data
 from keras_vit import models
+from keras_vit.training.run_settings import dataset_name
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -77,7 +78,7 @@ def describe_accuracy(num_correct: int, num_images: int) -> str:
 def _split_seed(model: Any, data: str) -> int:
     """Returns the seed that parted the data when the model was trained, so that no training image is measured."""
     training = model.provenance.get("training") or {}
-    return int(training.get("seed", 0)) if training.get("dataset") == data else 0
+    return int(training.get("seed", 0)) if training.get("dataset") == dataset_name(data) else 0
 
 
 def _columns(model: Any, data: Any) -> np.ndarray:

@@ -5,6 +5,7 @@ import dataclasses
 import datetime
 import functools
 import inspect
+import random
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from keras_vit.training.evaluation import describe_accuracy
 from keras_vit.training.progress import TrainingProgress
 from keras_vit.training.run_folder import RunFolder
 from keras_vit.training.run_settings import RunSettings
-from keras_vit.training.small_data import augmentation_for, small_data
+from keras_vit.training.small_data import augmentation_for, default_learning_rate, small_data
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -68,7 +69,8 @@ def run(
         files.check_resume(settings)
     else:
         files.check_new(overwrite=overwrite)
-    keras.utils.set_random_seed(settings.seed)
+    # Keras draws its seeds from here. keras.utils.set_random_seed does the same, but imports TensorFlow if it is there.
+    random.seed(settings.seed)
     model, train, validation = _prepare(settings)
     if not resume:
         files.start(settings)
@@ -172,14 +174,14 @@ def _save(
         **({} if settings.license is None else {"license": settings.license}),
         "training": {
             "command": settings.command,
-            "dataset": settings.data,
+            "dataset": settings.dataset_name,
             "num_images": train.num_images,
-            "trained_epochs": epoch,
-            **_describe_recipe(settings),
+            **({} if epoch == settings.epochs else {"trained_epochs": epoch}),
+            **_describe_recipe(model, settings),
             "backend": keras.config.backend(),
         },
         "evaluation": {
-            "dataset": settings.data,
+            "dataset": settings.dataset_name,
             "split": "test",
             "num_images": validation.num_images,
             "accuracy": round(accuracy, 6),
@@ -189,16 +191,17 @@ def _save(
     model.save_to_preset(files.model_folder)
 
 
-def _describe_recipe(settings: RunSettings) -> dict[str, Any]:
+def _describe_recipe(model: Any, settings: RunSettings) -> dict[str, Any]:
     """Returns every value that the training used, the recipe's own ones included."""
     parameters = inspect.signature(small_data).parameters.values()
     recipe = {each.name: each.default for each in parameters if each.default is not each.empty}
     del recipe["jit_compile"]  # changes the speed, not the weights
     augmentation = dataclasses.asdict(augmentation_for(settings.data)) if settings.use_augmentation else {}
-    names = ("epochs", "batch_size", "learning_rate", "weight_decay", "drop_path_rate", "dtype", "seed")
+    names = ("epochs", "batch_size", "weight_decay", "drop_path_rate", "dtype", "seed")
     return {
         **recipe,
         **{name: getattr(settings, name) for name in names},
+        "learning_rate": settings.learning_rate or default_learning_rate(model),
         "augmentation": {name: value for name, value in augmentation.items() if value},
     }
 

@@ -35,6 +35,11 @@ class RunFolder:
         return self.settings_file.is_file()
 
     @property
+    def is_resumable(self) -> bool:
+        """Whether the run was started and has not finished."""
+        return self.is_run and not self.is_finished
+
+    @property
     def is_finished(self) -> bool:
         """Whether the run reached its last epoch and saved its model."""
         return self.is_run and self.model_folder.is_dir() and not self.checkpoint_folder.exists()

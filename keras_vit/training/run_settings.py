@@ -2,6 +2,7 @@
 
 import dataclasses
 import shlex
+from pathlib import Path
 from typing import Any
 
 from keras_vit.models.config import ModelConfig, choice, number, pair, switch, whole
@@ -34,7 +35,7 @@ class RunSettings(ModelConfig):
 
     epochs: int = whole(100, 1, 1_000_000)  # passes over the training images
     batch_size: int = whole(64, 1, 1_000_000)  # images
-    learning_rate: float = number(2e-3, 0, 10, above=True)  # highest rate
+    learning_rate: float | None = number(None, 0, 10, above=True, optional=True)  # highest; None: by the model's width
     weight_decay: float = number(0.05, 0, 10)  # of kernels; the rest of the recipe: small_data
     use_augmentation: bool = switch(True)  # what kind depends on the data: see augmentation_for
     seed: int = whole(0, 0, 2**31 - 1)
@@ -47,11 +48,18 @@ class RunSettings(ModelConfig):
         return self.preset or ("vit_digits" if self.data == "digits" else "vit_ti16")
 
     @property
+    def dataset_name(self) -> str:
+        """What a model card calls the data."""
+        return dataset_name(self.data)
+
+    @property
     def command(self) -> str:
         """The command line that trains with these settings."""
         words = ["keras-vit train"]
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
+            if field.name in ("data", "preset") and value is not None:
+                value = dataset_name(value)  # where folders lie on this machine is nobody's business
             if value != field.default:
                 words += _option(field.name, value)
         return " ".join(words)
@@ -61,6 +69,11 @@ class RunSettings(ModelConfig):
         mine, theirs = self.to_dict(), other.to_dict()
         names = [name for name in mine if mine[name] != theirs[name]]
         return [f"{name}: {mine[name]!r} asked for, {theirs[name]!r} there" for name in names]
+
+
+def dataset_name(data: str) -> str:
+    """Returns the name of a data set: of a folder, its last part."""
+    return data if data.startswith("tfds:") else Path(data).resolve().name
 
 
 def _option(name: str, value: Any) -> list[str]:

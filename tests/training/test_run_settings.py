@@ -21,9 +21,17 @@ def test_wrong_settings_are_reported_all_at_once():
         RunSettings(epochs=0, learning_rate=0)
 
 
+@pytest.mark.parametrize(
+    ("data", "name"),
+    [("digits", "digits"), ("tfds:a/b:1.0.0", "tfds:a/b:1.0.0"), ("/somewhere/photos/", "photos"), ("../pets", "pets")],
+)
+def test_data_set_is_named_without_the_place_it_lies_in(data, name):
+    assert RunSettings(data=data).dataset_name == name
+
+
 def test_command_names_what_differs_from_the_defaults():
     assert RunSettings().command == "keras-vit train"
-    settings = RunSettings(data="my photos", image_size=(16, 8), use_augmentation=False, strict=True, seed=1)
+    settings = RunSettings(data="/somewhere/my photos", image_size=(16, 8), use_augmentation=False, strict=True, seed=1)
     assert settings.command == (
         "keras-vit train --data 'my photos' --image-size 16x8 --no-augmentation --seed 1 --strict"
     )

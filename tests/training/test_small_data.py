@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from keras_vit.models import ViT
-from keras_vit.training import KernelDecayAdamW, small_data
+from keras_vit.training import KernelDecayAdamW, augmentation_for, default_learning_rate, small_data
 
 TINY = {"image_size": 4, "patch_size": 2, "in_channels": 1, "embed_dim": 8, "depth": 1, "num_heads": 2}
 
@@ -37,6 +37,16 @@ def test_a_run_of_one_step_has_a_schedule(model):
     arguments = small_data(model, epochs=1, steps_per_epoch=1, learning_rate=0.01)
 
     assert learning_rates(arguments, [0]) == [pytest.approx(0.01)]
+
+
+@pytest.mark.parametrize(("embed_dim", "expected"), [(8, 2e-3), (64, 2e-3), (128, 1e-3)])
+def test_learning_rate_falls_with_the_width_of_the_model(embed_dim, expected):
+    model = ViT(**{**TINY, "embed_dim": embed_dim}, num_classes=3)
+
+    arguments = small_data(model, epochs=10, steps_per_epoch=10, warmup_epochs=1)
+
+    assert default_learning_rate(model) == expected
+    assert learning_rates(arguments, [10]) == [pytest.approx(expected)]
 
 
 def test_loss_smooths_labels_of_logits(model):
@@ -87,3 +97,9 @@ def test_values_out_of_range_are_reported_all_at_once(model):
 def test_model_without_a_head_is_refused():
     with pytest.raises(ValueError, match="num_classes >= 2"):
         small_data(ViT(**TINY, num_classes=1), epochs=1, steps_per_epoch=1)
+
+
+def test_digits_are_not_mirrored_and_other_images_are():
+    assert not augmentation_for("digits").horizontal_flip
+    assert augmentation_for("digits").translation > 0
+    assert augmentation_for("photos").horizontal_flip

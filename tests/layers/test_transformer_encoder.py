@@ -1,0 +1,111 @@
+"""One encoder layer against NumPy."""
+
+import numpy as np
+import pytest
+
+from keras_vit.layers import MLP, SwiGLU, TransformerEncoder
+from tests import numpy_reference
+from tests.layers import checks
+
+CASE = checks.Case(
+    layer=TransformerEncoder,
+    arguments={
+        "num_heads": 2,
+        "mlp_dim": 12,
+        "mlp": "mlp",
+        "activation": "gelu_tanh",
+        "use_qkv_bias": False,
+        "use_qk_norm": True,
+        "layer_scale_init": 0.5,
+        "dropout_rate": 0.1,
+        "attention_dropout_rate": 0.1,
+        "drop_path_rate": 0.2,
+        "norm_epsilon": 1e-5,
+        "seed": 3,
+    },
+    shape=(2, 5, 8),
+    dynamic_shape=(None, None, 8),
+    without_gradient=("key_norm/beta",),  # shifts all logits of a query alike
+)
+
+
+@pytest.mark.parametrize("check", checks.ALL)
+def test_shared_checks(check, tmp_path):
+    check(CASE, tmp_path)
+
+
+@pytest.fixture
+def tokens(rng):
+    return rng.normal(size=(2, 5, 8)).astype("float32")
+
+
+def make(randomise, **settings):
+    layer = TransformerEncoder(2, 12, **settings)
+    layer.build((None, 5, 8))
+    randomise(layer)
+    return layer
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"activation": "quick_gelu", "norm_epsilon": 1e-2},
+        {"use_qkv_bias": False, "use_qk_norm": True, "layer_scale_init": 0.1},
+        {"mlp": "swiglu", "layer_scale_init": 1.0},
+    ],
+    ids=str,
+)
+def test_outputs_equal_numpy(tokens, randomise, settings):
+    layer = make(randomise, **settings)
+    expected = numpy_reference.encoder(tokens, numpy_reference.weights_of(layer), 2, **settings)
+    np.testing.assert_allclose(checks.to_numpy(layer(tokens)), expected, atol=2e-5)
+
+
+def test_attention_scores_are_those_of_the_normalised_tokens(tokens, randomise):
+    layer = make(randomise)
+    weights = numpy_reference.weights_of(layer)
+    normed = numpy_reference.layer_norm(tokens, numpy_reference.part(weights, "attention_norm"), 1e-6)
+    expected = numpy_reference.attention_scores(normed, numpy_reference.part(weights, "attention"), 2)
+    np.testing.assert_allclose(checks.to_numpy(layer.attention_scores(tokens)), expected, atol=1e-6)
+
+
+def test_drop_path_skips_each_branch_by_itself(tokens, randomise):
+    layer = make(randomise, drop_path_rate=0.5)
+    many = np.repeat(tokens[:1], 64, axis=0)
+    outputs = checks.to_numpy(layer(many, training=True))
+    # Attention and feed-forward part, each kept or skipped: four different results.
+    kinds = np.unique(np.round(outputs.reshape(64, -1), 3), axis=0)
+    assert len(kinds) == 4
+    assert np.any(np.all(np.isclose(kinds, tokens[0].ravel(), atol=1e-3), axis=1))
+
+
+def test_no_rate_acts_at_inference(tokens, randomise):
+    rates = {"dropout_rate": 0.5, "attention_dropout_rate": 0.5, "drop_path_rate": 0.5}
+    layer = make(randomise, **rates)
+    expected = numpy_reference.encoder(tokens, numpy_reference.weights_of(layer), 2)
+    np.testing.assert_allclose(checks.to_numpy(layer(tokens)), expected, atol=2e-5)
+
+
+def test_the_feed_forward_part_is_of_the_chosen_kind():
+    assert isinstance(TransformerEncoder(2, 12).mlp, MLP)
+    assert isinstance(TransformerEncoder(2, 12, mlp="swiglu").mlp, SwiGLU)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"mlp": "glu"}, "TransformerEncoder needs mlp to be 'mlp' or 'swiglu'; got mlp='glu'"),
+        ({"activation": "relu"}, "got activation='relu'"),
+        ({"drop_path_rate": 1.0}, "DropPath needs 0 <= rate < 1"),
+        ({"layer_scale_init": -1.0}, "LayerScale needs initial_value > 0"),
+    ],
+)
+def test_wrong_arguments_are_refused(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        TransformerEncoder(2, 12, **arguments)
+
+
+def test_heads_that_do_not_divide_the_width_are_refused():
+    with pytest.raises(ValueError, match="num_heads=3, embed_dim=8"):
+        TransformerEncoder(3, 12).build((None, 5, 8))
