@@ -31,11 +31,11 @@ class PatchEmbedding(keras.layers.Layer):
 
     def __init__(self, patch_size: int | tuple[int, int], embed_dim: int, *, pad: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        patch_size = (patch_size, patch_size) if isinstance(patch_size, int) else tuple(patch_size)
-        if len(patch_size) != 2 or min(patch_size) < 1 or embed_dim < 1:
+        sizes = (patch_size,) * 2 if isinstance(patch_size, int) else tuple(patch_size)
+        if len(sizes) != 2 or min(sizes) < 1 or embed_dim < 1:
             raise ValueError(f"PatchEmbedding needs sizes >= 1; got {patch_size=}, {embed_dim=}.")
         require_channels_last("PatchEmbedding")
-        self.patch_size = patch_size
+        self.patch_size = sizes
         self.embed_dim = embed_dim
         self.pad = pad
         self.input_spec = keras.layers.InputSpec(ndim=4)
@@ -85,7 +85,7 @@ class PatchEmbedding(keras.layers.Layer):
             )
 
     def _check_dynamic_size(self, images: Any) -> None:
-        """Checks sizes that only TensorFlow's graphs leave open; what patches do not cover would be cut off silently."""
+        """Checks sizes that TensorFlow's graphs leave open: convolutions lose what patches do not cover."""
         import tensorflow as tf
 
         sizes = tf.shape(images)[1:3]

@@ -55,7 +55,7 @@ class PositionalEncoding(keras.layers.Layer):
             )
         initializer: Any = normal(stddev=0.02)
         if self.kind == "sincos":
-            sines = _sines_and_cosines(*self.table_grid, embed_dim)
+            sines = _sines_and_cosines(self.table_grid[0], self.table_grid[1], embed_dim)
             initializer = lambda shape, dtype=None: ops.convert_to_tensor(sines, dtype)  # noqa: E731
         self.table = self.add_weight(
             name="table",
@@ -104,7 +104,7 @@ def _sines_and_cosines(rows: int, columns: int, embed_dim: int) -> np.ndarray:
         raise ValueError(f"PositionalEncoding needs a width that 4 divides for kind='sincos'; got {embed_dim=}.")
     num_frequencies = embed_dim // 4
     frequencies = 10_000.0 ** -(np.arange(num_frequencies) / max(num_frequencies - 1, 1))
-    row_angles, column_angles = np.meshgrid(np.arange(rows), np.arange(columns), indexing="ij")
-    row_angles, column_angles = row_angles[..., None] * frequencies, column_angles[..., None] * frequencies
+    row_numbers, column_numbers = np.meshgrid(np.arange(rows), np.arange(columns), indexing="ij")
+    row_angles, column_angles = row_numbers[..., None] * frequencies, column_numbers[..., None] * frequencies
     parts = [np.sin(column_angles), np.cos(column_angles), np.sin(row_angles), np.cos(row_angles)]
     return np.concatenate(parts, axis=-1).astype("float32")

@@ -237,8 +237,8 @@ class VisionModel(keras.Model):
         # Keras itself checks on some ways only: on JAX not in fit and predict.
         if len(shape) == 4 and any(isinstance(size, int) and found not in (None, size) for size, found in pairs):
             raise ValueError(
-                f"{type(self).__name__} needs images (batch, {', '.join(map(str, needed))}); got shape {shape}. Convert "
-                "or resize them, or give the model other in_channels or image_size (None takes any size)."
+                f"{type(self).__name__} needs images (batch, {', '.join(map(str, needed))}); got shape {shape}. "
+                "Convert or resize them, or give the model other in_channels or image_size (None takes any size)."
             )
         if self._has_warned or not isinstance(images, np.ndarray) or not images.size:
             return
