@@ -92,9 +92,10 @@ def test_the_folder_holds_four_files(folder):
     assert "library_name: keras_vit" in (folder / "README.md").read_text()
 
 
-def test_a_licence_without_known_text_leaves_out_the_file(tmp_path):
-    folder = ViT(**TINY, provenance={"license": "other", "license_name": "mine"}).save_to_preset(tmp_path / "mine")
-    assert "LICENSE" not in content(folder)
+def test_the_licence_is_that_of_the_provenance(tmp_path):
+    folder = ViT(**TINY, provenance={"license": "cc-by-nc-4.0"}).save_to_preset(tmp_path / "mine")
+    assert b"cc-by-nc-4.0" in content(folder)["LICENSE"]
+    assert b"MIT License" not in content(folder)["LICENSE"]
 
 
 def test_config_json_speaks_to_timm_and_to_us(folder, model):
@@ -199,13 +200,8 @@ def test_pre_logits_stay_when_the_head_goes(tmp_path, randomise, images):
 @pytest.mark.parametrize(("image_size", "grid"), [((12, 8), (3, 2)), ((24, 16), (6, 4)), (16, (4, 4))])
 def test_positions_are_resampled_for_another_image_size(folder, model, image_size, grid):
     resized = ViT.from_preset(folder, image_size=image_size)
-    expected = ops.image.resize(
-        ops.convert_to_tensor(table_of(model)),
-        grid,
-        interpolation="bicubic",
-        antialias=True,
-        data_format="channels_last",
-    )
+    settings = {"interpolation": "bicubic", "antialias": True, "data_format": "channels_last"}
+    expected = ops.image.resize(ops.convert_to_tensor(table_of(model)), grid, **settings)
     np.testing.assert_allclose(table_of(resized), to_numpy(expected), atol=1e-5)
     assert resized.config.image_size == resized.preprocessing.image_size
     assert resized.preprocessing.crop_mode == "squash"
@@ -263,7 +259,6 @@ def test_weights_can_be_left_random(folder, model):
 
 
 def test_an_architecture_by_name_has_random_weights():
-    keras.config.disable_traceback_filtering()
     model = ViT.from_preset("vit_ti16", load_weights=False, image_size=16, num_classes=2)
     assert model.config.embed_dim == 192
     assert to_numpy(model.get_layer("encoder_11").mlp.expand.kernel.value).any()

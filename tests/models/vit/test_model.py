@@ -120,11 +120,8 @@ def test_a_free_size_is_exact_in_one_trace_for_all_sizes(fixed_and_free):
     np.testing.assert_array_equal(traced(images).numpy(), tf.function(lambda images: fixed(images))(images).numpy())
 
 
-def test_wide_and_tall_images_of_as_many_patches_differ(fixed_and_free, rng):
+def test_wide_and_tall_images_of_as_many_patches_differ(fixed_and_free):
     _, free = fixed_and_free
-    wide = rng.normal(size=(1, 4, 4, 3)).astype("float32").repeat(3, axis=2)
-    tall = wide.transpose(0, 2, 1, 3)[:, :, ::-1].transpose(0, 1, 2, 3)
-    assert to_numpy(free(wide)).shape == to_numpy(free(tall)).shape
     constant = np.full((1, 4, 12, 3), 0.5, "float32")
     difference = to_numpy(free(constant)) - to_numpy(free(constant.transpose(0, 2, 1, 3)))
     assert np.abs(difference).max() > 1e-3
@@ -150,12 +147,15 @@ def test_a_training_step_with_every_rate(policy, jit_compile):
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile("adam", loss, metrics=["accuracy"], jit_compile=jit_compile)
     before = model.get_weights()
-    history = model.fit(images_of(model, 8), np.arange(8) % 3, batch_size=8, verbose=0)
-    assert np.isfinite(history.history["loss"][0])
+    is_scaled = policy == "mixed_float16"
+    epochs = 8 if is_scaled else 1  # the first steps may only find out by how much the loss can be scaled
+    history = model.fit(images_of(model, 8), np.arange(8) % 3, batch_size=8, epochs=epochs, verbose=0)
+    assert np.isfinite(history.history["loss"]).all()
     assert all(np.isfinite(weight).all() for weight in model.get_weights())
     moved = [not np.array_equal(old, new) for old, new in zip(before, model.get_weights(), strict=True)]
     assert np.mean(moved) > 0.9
-    assert isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer) == (policy == "mixed_float16")
+    assert isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer) == is_scaled
+    assert not is_scaled or float(model.optimizer.dynamic_scale) >= 256
     assert all(weight.dtype == "float32" for weight in model.weights)
 
 
