@@ -171,6 +171,7 @@ def _describe(model: Any) -> dict[str, Any]:
     num_channels = config.in_channels
     return {
         **timm,
+        **({"label_names": list(model.labels)} if model.labels else {}),
         "pretrained_cfg": {
             "input_size": [num_channels, *preprocessing.image_size],
             "fixed_input_size": not timm["model_args"]["dynamic_img_size"],
@@ -184,7 +185,6 @@ def _describe(model: Any) -> dict[str, Any]:
             # timm averages first kernels of other models than RGB ones unless none is named.
             "first_conv": "patch_embed.proj" if num_channels == 3 else None,
             "classifier": "head",
-            **({"label_names": list(model.labels)} if model.labels else {}),
         },
         "keras_vit": {
             "class": type(model).__name__,
