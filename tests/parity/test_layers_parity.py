@@ -16,7 +16,6 @@ from keras_vit.layers import (  # noqa: E402
     MultiHeadSelfAttention,
     PatchEmbedding,
     PositionalEncoding,
-    PrefixTokens,
     SwiGLU,
     TransformerEncoder,
 )
@@ -109,7 +108,9 @@ def test_swi_glu_equals_timm(tokens, copy):
 @pytest.mark.parametrize("use_qkv_bias", [False, True])
 def test_attention_equals_timm(tokens, copy, use_qkv_bias, use_qk_norm):
     ours = MultiHeadSelfAttention(HEADS, use_qkv_bias=use_qkv_bias, use_qk_norm=use_qk_norm, norm_epsilon=1e-5)
-    theirs = copy(ours, Attention(WIDTH, HEADS, qkv_bias=use_qkv_bias, qk_norm=use_qk_norm, norm_layer=torch.nn.LayerNorm))
+    theirs = copy(
+        ours, Attention(WIDTH, HEADS, qkv_bias=use_qkv_bias, qk_norm=use_qk_norm, norm_layer=torch.nn.LayerNorm)
+    )
     assert_equal(ours(tokens), theirs(torch.from_numpy(tokens)))
 
 
@@ -144,32 +145,18 @@ def test_attention_pooling_equals_timm(tokens, copy):
 
 def test_layer_scale_equals_timm(tokens, copy):
     ours = LayerScale(0.1)
-    layer_scale = timm_layers.LayerScale(WIDTH)
-    ours.build(tokens.shape)
-    factors = np.linspace(-1, 1, WIDTH).astype("float32")
-    ours.factors.assign(factors)
-    layer_scale.load_state_dict({"gamma": torch.from_numpy(factors)})
-    assert_equal(ours(tokens), layer_scale(torch.from_numpy(tokens)))
+    theirs = copy(ours, timm_layers.LayerScale(WIDTH))
+    assert_equal(ours(tokens), theirs(torch.from_numpy(tokens)))
 
 
 @pytest.mark.parametrize(("size", "pad"), [((8, 12), False), ((7, 10), True), ((8, 9), True)])
 def test_patch_embedding_equals_timm(rng, copy, size, pad):
     images = rng.normal(size=(2, *size, 3)).astype("float32")
     ours = PatchEmbedding((4, 2), WIDTH, pad=pad)
-    theirs = timm_layers.PatchEmbed(
-        None, (4, 2), 3, WIDTH, strict_img_size=False, dynamic_img_pad=pad, flatten=False, output_fmt="NHWC"
-    )
-    theirs = _Projection(copy_into(theirs, ours, images, copy))
-    assert_equal(ours(images), theirs(torch.from_numpy(images.transpose(0, 3, 1, 2))))
-
-
-def copy_into(theirs, ours, images, copy):
+    settings = {"strict_img_size": False, "dynamic_img_pad": pad, "flatten": False, "output_fmt": "NHWC"}
+    theirs = timm_layers.PatchEmbed(None, (4, 2), 3, WIDTH, **settings)
     copy(ours, theirs.proj, images.shape)
-    return theirs
-
-
-def _Projection(theirs):  # noqa: N802
-    return theirs.eval()
+    assert_equal(ours(images), theirs(torch.from_numpy(images.transpose(0, 3, 1, 2).copy())))
 
 
 @pytest.mark.parametrize("grid", [(12, 16), (16, 12), (3, 5), (14, 14)])

@@ -3,12 +3,12 @@
 import keras
 import numpy as np
 import pytest
-import torch
 
 import keras_vit
 from keras_vit import checkpoints
 from tests.models.vit.configs import OURS_ONLY, SHARED, TINY
 
+torch = pytest.importorskip("torch")
 timm = pytest.importorskip("timm")
 
 pytestmark = pytest.mark.parity
@@ -19,7 +19,7 @@ def make_images(config) -> np.ndarray:
     return np.random.default_rng(1).normal(size=shape).astype("float32")
 
 
-def to_torch(images: np.ndarray) -> torch.Tensor:
+def to_torch(images: np.ndarray):
     return torch.from_numpy(images.transpose(0, 3, 1, 2).copy())
 
 
@@ -119,6 +119,19 @@ def test_positions_are_resampled_as_timm_does(rows, columns, randomise, tmp_path
     theirs = resample_abs_pos_embed(table, new_size=[rows, columns], old_size=[8, 6], num_prefix_tokens=0)
     ours = resized.get_layer("positional_encoding").table.numpy().reshape(1, rows * columns, -1)
     np.testing.assert_allclose(ours, theirs.numpy(), atol=1e-5)
+
+
+@pytest.mark.parametrize("pad", [False, True])
+def test_any_image_size_gives_the_logits_of_timm(randomise, tmp_path, pad):
+    model = keras_vit.ViT(**{**TINY, "image_size": None}, position_grid=(2, 3), pad=pad, num_register_tokens=2)
+    randomise(model)
+    model.save_to_preset(tmp_path / "model")
+    theirs = timm.create_model(f"local-dir:{tmp_path / 'model'}", pretrained=True).eval()
+
+    for height, width in [(8, 12), (12, 8), (7, 21) if pad else (4, 24)]:
+        images = np.random.default_rng(1).normal(size=(2, height, width, 3)).astype("float32")
+        with torch.no_grad():
+            assert_equal(model.predict(images, verbose=0), theirs(to_torch(images)))
 
 
 @pytest.mark.parametrize("name", ["vit_ti16", "vit_s16"])
