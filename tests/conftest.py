@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 # Before Keras is imported: the environment decides, whatever ~/.keras/keras.json says.
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # no start-up notices of TensorFlow
+os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "true")  # models this small take longer to optimise than to run
 
 import keras
 import numpy as np

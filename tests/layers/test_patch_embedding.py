@@ -121,7 +121,7 @@ def test_channels_first_is_refused():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"patch_size": 0, "embed_dim": 6}, r"sizes >= 1; got patch_size=\(0, 0\)"),
+        ({"patch_size": 0, "embed_dim": 6}, "sizes >= 1; got patch_size=0, embed_dim=6"),
         ({"patch_size": (2, -1), "embed_dim": 6}, r"sizes >= 1; got patch_size=\(2, -1\)"),
         ({"patch_size": (2, 2, 2), "embed_dim": 6}, r"sizes >= 1; got patch_size=\(2, 2, 2\)"),
         ({"patch_size": 2, "embed_dim": 0}, "sizes >= 1; got .*embed_dim=0"),

@@ -105,7 +105,7 @@ def test_config_json_speaks_to_timm_and_to_us(folder, model):
     pretrained = settings["pretrained_cfg"]
     assert pretrained["input_size"] == [3, 8, 12]
     assert (pretrained["mean"], pretrained["std"]) == ([0.4] * 3, [0.3] * 3)
-    assert (pretrained["label_names"], pretrained["num_classes"]) == (LABELS, 3)
+    assert (settings["label_names"], pretrained["num_classes"]) == (LABELS, 3)
     assert (pretrained["crop_mode"], pretrained["fixed_input_size"]) == ("squash", True)
     assert pretrained["first_conv"] == "patch_embed.proj"
     section = settings["keras_vit"]

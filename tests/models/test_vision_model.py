@@ -16,6 +16,9 @@ from tests.models.vit.configs import TINY
 
 LABELS = ["ant", "bee", "cat"]
 
+# Compiling as a whole is slow for TensorFlow, for JAX it is running operation by operation that is.
+IS_JAX = keras.backend.backend() == "jax"
+
 
 def to_numpy(tensor):
     return np.array(ops.convert_to_numpy(tensor))
@@ -92,7 +95,7 @@ def test_a_config_holds_everything_and_builds_an_equal_model():
 def test_a_model_is_saved_with_its_optimizer_and_frozen_layers(tmp_path, model, images):
     for layer in model.layers[:4]:
         layer.trainable = False
-    model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True), jit_compile=False)
+    model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True), jit_compile=IS_JAX)
     model.fit(images, np.arange(4) % 3, verbose=0)
     model.save(tmp_path / "model.keras")
     again = keras.saving.load_model(tmp_path / "model.keras")
@@ -262,7 +265,7 @@ def test_preprocessing_of_another_shape_is_refused(record):
 
 
 def test_pixels_in_the_wrong_range_earn_one_warning(model, images):
-    model.compile("sgd", "mse", jit_compile=False)
+    model.compile("sgd", "mse", jit_compile=IS_JAX)
     raw = (images * 50 + 128).clip(0, 255).astype("float32")
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
@@ -276,7 +279,7 @@ def test_pixels_in_the_wrong_range_earn_one_warning(model, images):
 
 @pytest.mark.parametrize("use", ["__call__", "predict", "evaluate", "fit"])
 def test_every_way_in_warns(model, images, use):
-    model.compile("sgd", "mse", jit_compile=False)
+    model.compile("sgd", "mse", jit_compile=IS_JAX)
     settings = {} if use == "__call__" else {"verbose": 0}
     targets = [np.zeros((4, 3), "float32")] if use in ("evaluate", "fit") else []
     with pytest.warns(UserWarning, match=r"in the range 0\.\.1 "):
@@ -353,12 +356,12 @@ def test_data_sets_of_other_classes_are_refused(model, images):
 )
 def test_targets_that_are_no_classes_are_left_alone(images, fields, targets):
     model = ViT(**{**TINY, "depth": 1, **fields})
-    model.compile("sgd", "mse", jit_compile=False)
+    model.compile("sgd", "mse", jit_compile=IS_JAX)
     assert np.isfinite(model.evaluate(images, targets, verbose=0))
 
 
 def test_arguments_may_be_given_by_position_as_in_keras(model, images):
-    model.compile("sgd", "mse", jit_compile=False)
+    model.compile("sgd", "mse", jit_compile=IS_JAX)
     history = model.fit(images, np.zeros((4, 3), "float32"), 2, 3, 0)
     assert len(history.history["loss"]) == 3
     assert np.isfinite(model.evaluate(images, np.zeros((4, 3), "float32"), 2, 0))
