@@ -35,7 +35,9 @@ def train(
     strict: Annotated[
         bool | None, typer.Option("--strict", help="Fail at an unreadable image instead of skipping it.")
     ] = None,
-    licence: Annotated[str | None, typer.Option("--license", help="Of the weights, for their card: mit ...")] = None,
+    licence: Annotated[
+        str | None, typer.Option("--license", help="Of the weights, for their card.", show_default="mit")
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder of the run.", show_default="runs/DATA")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in the folder.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the run in the folder.")] = False,

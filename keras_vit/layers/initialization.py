@@ -40,7 +40,10 @@ class Skippable(keras.initializers.Initializer):
 
 
 def glorot_uniform() -> Skippable:
-    """Dense and patch kernels. Source: Dosovitskiy et al., 2021, arXiv 2010.11929 (their Flax code)."""
+    """Dense kernels, as in the Flax code of Dosovitskiy et al., 2021, arXiv 2010.11929; patch kernels too.
+
+    Keras counts a patch kernel as a convolution's, which makes it start smaller than Flax's `lecun_normal`.
+    """
     return Skippable(keras.initializers.GlorotUniform())
 
 

@@ -96,7 +96,7 @@ def load(
     arguments = {
         "preprocessing": _change_preprocessing(section.get("preprocessing"), config, changes),
         "labels": None if "num_classes" in changes else section.get("labels"),
-        "provenance": section.get("provenance"),
+        "provenance": lasting(section.get("provenance") or {}) if changes else section.get("provenance"),
         "dtype": dtype,
     }
     if source.folder is None or not load_weights:
@@ -105,6 +105,11 @@ def load(
         model = model_class(config, **arguments)
     _load_weights(model, stored, source.folder / WEIGHTS_FILE, changes)
     return model
+
+
+def lasting(provenance: dict[str, Any]) -> dict[str, Any]:
+    """Returns what stays true when weights change: licence and source, but no training and no measured accuracy."""
+    return {name: value for name, value in provenance.items() if name not in ("training", "evaluation")}
 
 
 def _load_weights(model: Any, stored: Any, path: Path, changes: dict[str, Any]) -> None:

@@ -200,6 +200,7 @@ class VisionModel(keras.Model):
         self._check_data(x, y)
         held_out = kwargs.get("validation_data")
         self._check_data(*(held_out[:2] if isinstance(held_out, list | tuple) else [held_out]))
+        self.provenance = preset_folder.lasting(self.provenance)
         return super().fit(x, y, *args, **kwargs)
 
     def evaluate(self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any) -> Any:

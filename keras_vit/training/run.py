@@ -171,7 +171,7 @@ def _save(
 ) -> None:
     """Writes the preset folder, with where the weights come from and what they reach."""
     model.provenance = {
-        **({} if settings.license is None else {"license": settings.license}),
+        "license": settings.license or model.provenance.get("license"),
         "training": {
             "command": settings.command,
             "dataset": settings.dataset_name,

@@ -40,7 +40,7 @@ class RunSettings(ModelConfig):
     use_augmentation: bool = switch(True)  # what kind depends on the data: see augmentation_for
     seed: int = whole(0, 0, 2**31 - 1)
     strict: bool = switch(False)  # an unreadable image is an error instead of being skipped
-    license: str | None = _name(None)  # of the trained weights, as in model cards: "mit"
+    license: str | None = _name(None)  # of the weights, as in model cards; None: the model's own, "mit"
 
     @property
     def architecture(self) -> str:

@@ -52,3 +52,13 @@ def test_cards_are_those_that_the_model_itself_would_write(monkeypatch):
     assert (ROOT / "model_card" / "vit_digits.md").read_text(encoding="utf-8") == written
     assert "license: mit" in written
     assert "five_seeds" in model.provenance["evaluation"]
+
+
+def test_measured_accuracy_is_forgotten_when_weights_change(rng):
+    changed = keras_vit.ViT.from_preset("vit_digits", num_classes=3)
+    trained = keras_vit.ViT.from_preset("vit_digits")
+    trained.compile(keras.optimizers.SGD(0.1), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    trained.fit(rng.normal(size=(2, 8, 8, 1)).astype("float32"), np.array([0, 1]), verbose=0)
+
+    for model in (changed, trained):
+        assert model.provenance == {"license": "mit"}
