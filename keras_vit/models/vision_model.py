@@ -36,6 +36,11 @@ class VisionModel(keras.Model):
         trainable: bool = True,
         **fields: Any,
     ) -> None:
+        if not isinstance(config, self.config_class | None):
+            raise TypeError(
+                f"{type(self).__name__} needs config to be a {self.config_class.__name__}; got {config!r}. "
+                "Pass fields by name, as in ViT(depth=9)."
+            )
         config = self.config_class.from_dict(fields) if config is None else config.replace(**fields)
         policy = keras.dtype_policies.get(dtype)
         inputs, outputs = self.build_graph(config, policy)

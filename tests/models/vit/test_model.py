@@ -214,3 +214,8 @@ def test_channels_first_is_refused():
     keras.config.set_image_data_format("channels_first")
     with pytest.raises(ValueError, match="needs images as .*channels_first"):
         ViT(**TINY)
+
+
+def test_config_of_another_kind_is_refused():
+    with pytest.raises(TypeError, match="needs config to be a ViTConfig; got {'depth': 2}"):
+        ViT({"depth": 2})
