@@ -1,4 +1,4 @@
-"""Resampling: fits a grid of vectors, such as a table of positions, to another number of rows and columns."""
+"""Resampling: fits tables of positions and patch kernels to another number of rows and columns."""
 
 from typing import Any
 
@@ -52,6 +52,22 @@ def resample_grid(table: Array, rows: int, cols: int) -> Array:
     across = bicubic_matrix(table.shape[1], cols)
     resampled: Array = np.einsum("ai,bj,ijd->abd", down, across, table.astype("float64"), optimize=True)
     return resampled.astype(table.dtype)
+
+
+def resample_patch_kernel(kernel: Array, height: int, width: int) -> Array:
+    """Returns a patch kernel (height, width, channels, embed_dim) for patches of another size, in its own dtype.
+
+    The new kernel gives, for an enlarged patch, what the old one gave for the patch itself, as nearly as possible: it
+    is the old one times the pseudo-inverse of the transposed resize (of each axis, since the resize treats both apart).
+
+    Source: Beyer et al., "FlexiViT: One Model for All Patch Sizes", 2023, arXiv 2212.08013, equation 4.
+    """
+    if kernel.shape[:2] == (height, width):
+        return kernel
+    down = np.linalg.pinv(bicubic_matrix(kernel.shape[0], height).T)
+    across = np.linalg.pinv(bicubic_matrix(kernel.shape[1], width).T)
+    resampled: Array = np.einsum("ai,bj,ijcd->abcd", down, across, kernel.astype("float64"), optimize=True)
+    return resampled.astype(kernel.dtype)
 
 
 def _is_whole(size: Any) -> bool:

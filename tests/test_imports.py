@@ -30,6 +30,7 @@ WITHOUT_KERAS = {"checkpoints", "hub", "preprocessing"}
 HEAVY = {
     "PIL",
     "google",
+    "h5py",
     "huggingface_hub",
     "jax",
     "keras_cv",

@@ -2,88 +2,56 @@
 
 import contextlib
 import json
+import math
 import os
 import re
 import secrets
-import struct
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
-from typing import Any, cast
+from typing import Any, BinaryIO
 
 import numpy as np
-from numpy.typing import NDArray
 
 from keras_vit.checkpoints.errors import CheckpointError
+from keras_vit.checkpoints.file_kinds import Kind, identify, refusal
+from keras_vit.checkpoints.tensors import FLOAT_DTYPES, ITEM_BYTES, Array, TensorInfo, Tensors, to_floats
 
-Array = NDArray[Any]
-Shape = tuple[int, ...]
-
-FLOAT_DTYPES = ("F16", "BF16", "F32", "F64")
-# Whole numbers occur as buffers (index tables), which no variable reads: a file may hold them.
-_OTHER_DTYPES = ("BOOL", "I8", "I16", "I32", "I64", "U8", "U16", "U32", "U64")
+_NUMPY_DTYPES = {"F16": "<f2", "BF16": "<u2", "F32": "<f4", "F64": "<f8"}
 _MAX_HEADER_BYTES = 25_000_000  # the Hub's own limit; the largest timm checkpoints need less than 1 % of it
 
 
-class TensorFile(Mapping[str, Array]):
-    """The tensors of an open .safetensors file; each is read from disk when it is asked for.
+class TensorFile(Tensors):
+    """The tensors of an open .safetensors file. Made by `read`.
 
-    Made by `read`. Closes at the end of a `with` block, or with `close()`.
+    Args:
+        path: The file.
+        file: The same, open and past its header, where the numbers start.
+        header: What the header says, checked.
     """
 
-    def __init__(self, path: Path, handle: Any, header: dict[str, Any]) -> None:
-        self.path = path
-        self.metadata: dict[str, str] = dict(header.get("__metadata__", {}))
-        self._handle = handle
-        self._tensors = {name: info for name, info in header.items() if name != "__metadata__"}
-
-    def __getitem__(self, name: str) -> Array:
-        dtype = self.dtype(name)
-        if dtype not in FLOAT_DTYPES:
-            raise CheckpointError(
-                f"{self.path}: {name!r} holds {dtype}; weights need one of {', '.join(FLOAT_DTYPES)}."
-            )
-        if self._handle is None:
-            raise ValueError(f"{self!r} is closed; read tensors inside its `with` block.")
-        try:
-            return cast(Array, self._handle.get_tensor(name))
-        except Exception as error:  # the library raises its own error type, ValueError and AttributeError
-            raise CheckpointError(f"{self.path}: {name!r} cannot be read: {error}") from error
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._tensors)
-
-    def __len__(self) -> int:
-        return len(self._tensors)
-
-    def __contains__(self, name: object) -> bool:
-        return name in self._tensors  # the inherited one would read the tensor
-
-    def __repr__(self) -> str:
-        return f"TensorFile({str(self.path)!r}, {len(self)} tensors)"
-
-    def shape(self, name: str) -> Shape:
-        """Returns the shape of a tensor without reading it."""
-        return tuple(self._tensors[name]["shape"])
-
-    def dtype(self, name: str) -> str:
-        """Returns the dtype of a tensor as the file spells it, such as "F32"."""
-        return str(self._tensors[name]["dtype"])
+    def __init__(self, path: Path, file: BinaryIO, header: dict[str, Any]) -> None:
+        tensors = {name: info for name, info in header.items() if name != "__metadata__"}
+        infos = {name: TensorInfo(info["dtype"], tuple(info["shape"])) for name, info in tensors.items()}
+        super().__init__(path, infos, header.get("__metadata__"))
+        start = file.tell()
+        self._file = file
+        self._starts = {name: start + info["data_offsets"][0] for name, info in tensors.items()}
 
     def close(self) -> None:
         """Lets go of the file; tensors cannot be read afterwards."""
-        if self._handle is not None:
-            self._handle.__exit__(None, None, None)
-            self._handle = None
+        super().close()
+        self._file.close()
 
-    def __enter__(self) -> "TensorFile":
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
+    def _read(self, name: str) -> Array:
+        # Read, not mapped: JAX takes a map as it is for a variable's value, which would then change with the file. And
+        # where a file shrinks or a network fails, touching a map ends the process.
+        dtype, shape = self._infos[name]
+        array = np.empty(math.prod(shape), _NUMPY_DTYPES[dtype])
+        self._file.seek(self._starts[name])
+        if self._file.readinto(array) != array.nbytes:  # type: ignore[attr-defined]  # typeshed: IO has no readinto
+            raise EOFError("the file has become shorter since it was opened")
+        return to_floats(array.reshape(shape), dtype)
 
 
 def read(path: str | os.PathLike[str]) -> TensorFile:
@@ -96,12 +64,19 @@ def read(path: str | os.PathLike[str]) -> TensorFile:
     from safetensors import SafetensorError, safe_open
 
     path = Path(path)
-    header = _read_header(path)
-    try:
-        handle = safe_open(os.fspath(path), framework="np")
-    except SafetensorError as error:
-        raise CheckpointError(f"{path} is a damaged safetensors file: {error}") from error
-    return TensorFile(path, handle, header)
+    kind = identify(path)
+    if kind is not Kind.SAFETENSORS:
+        raise refusal(path, kind, "a safetensors file")
+    with contextlib.ExitStack() as opened:
+        file = opened.enter_context(open(path, "rb"))
+        header = _read_header(path, file)
+        try:
+            with safe_open(os.fspath(path), framework="np"):  # checks that the tensors fill the file exactly
+                pass
+        except SafetensorError as error:
+            raise CheckpointError(f"{path} is a damaged safetensors file: {error}") from error
+        opened.pop_all()  # it stays open
+    return TensorFile(path, file, header)
 
 
 def write(
@@ -148,95 +123,48 @@ def _write_error(path: Path, code: int | None, reason: str) -> OSError:
     return OSError(code, message) if code else OSError(message)
 
 
-def _read_header(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        found = "is a folder" if path.is_dir() else "does not exist"
-        raise CheckpointError(f"Reading weights needs a .safetensors file; {path} {found}.")
-    size = path.stat().st_size
-    with open(path, "rb") as file:
-        start = file.read(512)
-        length = struct.unpack("<Q", start[:8])[0] if len(start) >= 8 else 0
-        # Other formats start with bytes that, read as a length, fit no file; "{" settles the rest.
-        if start[8:9] != b"{" or (length > size - 8 and _other_format(start)):
-            raise CheckpointError(_refusal(path, start))
-        if length > _MAX_HEADER_BYTES:
-            raise CheckpointError(
-                f"{path} claims a header of {length} bytes; {_MAX_HEADER_BYTES} are the most that is read."
-            )
-        if length > size - 8:
-            raise CheckpointError(
-                f"{path} is a damaged safetensors file: it ends inside its header ({size} bytes). Download it again."
-            )
-        file.seek(8)
-        header = _parse_header(path, file.read(length))
-    _check_header(path, header)
-    return header
+def parse_json(path: Path, text: bytes, name: str) -> dict[str, Any]:
+    """Returns the JSON object in a file's text; `name` says in errors what the text is."""
 
-
-def _parse_header(path: Path, text: bytes) -> dict[str, Any]:
     def without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         fields = dict(pairs)
         if len(fields) < len(pairs):  # json would keep the last one silently
             repeated = [key for key, count in Counter(key for key, _ in pairs).items() if count > 1]
-            raise CheckpointError(f"{path} is refused: its header repeats {', '.join(map(repr, repeated[:5]))}.")
+            raise CheckpointError(f"{path} is refused: its {name} repeats {', '.join(map(repr, repeated[:5]))}.")
         return fields
 
     try:
-        header = json.loads(text.decode("utf-8"), object_pairs_hook=without_duplicates)
+        parsed = json.loads(text.decode("utf-8"), object_pairs_hook=without_duplicates)
     except CheckpointError:
         raise
     except (ValueError, RecursionError) as error:
+        raise CheckpointError(f"{path} is damaged: its {name} is not valid JSON ({error}).") from error
+    if not isinstance(parsed, dict):
+        raise CheckpointError(f"{path} is damaged: its {name} is not a JSON object.")
+    return parsed
+
+
+def _read_header(path: Path, file: BinaryIO) -> dict[str, Any]:
+    size = os.fstat(file.fileno()).st_size
+    length = int.from_bytes(file.read(8), "little")
+    if length > _MAX_HEADER_BYTES:
         raise CheckpointError(
-            f"{path} is a damaged safetensors file: its header is not valid JSON ({error})."
-        ) from error
-    if not isinstance(header, dict):
-        raise CheckpointError(f"{path} is a damaged safetensors file: its header is not a JSON object.")
-    return header
-
-
-def _check_header(path: Path, header: dict[str, Any]) -> None:
+            f"{path} claims a header of {length} bytes; {_MAX_HEADER_BYTES} are the most that is read."
+        )
+    if length > size - 8:
+        raise CheckpointError(
+            f"{path} is a damaged safetensors file: it ends inside its header ({size} bytes). Download it again."
+        )
+    header = parse_json(path, file.read(length), "header")
     for name, info in header.items():
         if name == "__metadata__":
             continue
         if not isinstance(info, dict) or not isinstance(info.get("shape"), list):
             raise CheckpointError(f"{path} is a damaged safetensors file: {name!r} has no dtype and shape.")
-        if info.get("dtype") not in FLOAT_DTYPES + _OTHER_DTYPES:
+        dtype = info.get("dtype")
+        if not isinstance(dtype, str) or dtype not in ITEM_BYTES:
             raise CheckpointError(
-                f"{path}: {name!r} holds {info.get('dtype')}; weights need one of {', '.join(FLOAT_DTYPES)}. "
+                f"{path}: {name!r} holds {dtype}; weights need one of {', '.join(FLOAT_DTYPES)}. "
                 "Convert the file to one of these first."
             )
-
-
-def _refusal(path: Path, start: bytes) -> str:
-    found = _other_format(start)
-    if found is None:
-        found = "nothing: it is empty" if not start else "something else, or a file cut short"
-    message = f"Reading weights needs a safetensors file; {path} holds {found}."
-    if found.startswith("a Git LFS pointer"):
-        return f"{message} Fetch the content with `git lfs pull`, or download the file itself."
-    if found.startswith("an HTML page"):
-        return f"{message} The download brought an error or log-in page instead of the file; download it again."
-    if "pickle" in found or "HDF5" in found or "ZIP" in found:
-        return f"{message} Such files are never opened, because some can run code; use model.safetensors instead."
-    return message
-
-
-def _other_format(start: bytes) -> str | None:
-    text = start.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
-    if start.startswith(b"PK\x03\x04"):
-        return "a ZIP archive (PyTorch .bin/.pt/.pth, .keras or .npz)"
-    if len(start) > 1 and start[0] == 0x80 and 2 <= start[1] <= 5:
-        return "a Python pickle (.pkl, or an old PyTorch .bin/.pt/.pth)"
-    if start.startswith(b"\x89HDF\r\n\x1a\n"):
-        return "an HDF5 file (.h5)"
-    if start.startswith(b"\x93NUMPY"):
-        return "a NumPy array (.npy)"
-    if start.startswith(b"\x1f\x8b"):
-        return "gzip-compressed data"
-    if text.startswith(b"version https://git-lfs"):
-        return "a Git LFS pointer, a few lines of text in place of the weights"
-    if text.startswith((b"<!doctype", b"<html", b"<?xml")):
-        return "an HTML page"
-    if text.startswith((b"{", b"[")):
-        return "JSON text"
-    return None
+    return header

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
@@ -19,12 +20,14 @@ class Transform:
         file_shape: Shape in the file, given the variable's shape.
         read: (array from the file, variable's shape) -> array for the variable.
         write: Array of the variable -> array for the file.
+        is_part: The tensor belongs to several variables, and this is the part of one.
     """
 
     name: str
     file_shape: Callable[[Shape], Shape]
     read: Callable[[Array, Shape], Array]
     write: Callable[[Array], Array]
+    is_part: bool = False
 
 
 identity = Transform(
@@ -51,13 +54,33 @@ patch_kernel = Transform(
     write=lambda array: array.transpose(3, 2, 0, 1),
 )
 
-# Tables of positions: ours (rows, columns, embed_dim), timm's (1, rows * columns, embed_dim), row by row.
-position_grid = Transform(
-    "position_grid",
-    file_shape=lambda shape: (1, shape[0] * shape[1], shape[2]),
-    read=lambda array, shape: array.reshape(shape),
-    write=lambda array: array.reshape(1, -1, array.shape[-1]),
-)
+
+
+def position_grid(num_prefix_rows: int = 0) -> Transform:
+    """Tables of positions: ours (rows, columns, embed_dim), timm's (1, prefix + rows * columns, embed_dim), row by row.
+
+    The rows in front belong to prefix tokens; they are left out here and written as zeros.
+    """
+    return Transform(
+        "position_grid",
+        file_shape=lambda shape: (1, num_prefix_rows + shape[0] * shape[1], shape[2]),
+        read=lambda array, shape: array[:, num_prefix_rows:].reshape(shape),
+        write=lambda array: np.pad(
+            array.reshape(1, -1, array.shape[-1]), ((0, 0), (num_prefix_rows, 0), (0, 0)), mode="constant"
+        ),
+    )
+
+
+def rows_of(transform: Transform, start: int, stop: int, total: int) -> Transform:
+    """Rows of a tensor that holds several variables, one below the other; their entries are listed in that order."""
+    return Transform(
+        f"rows {start}:{stop} of {transform.name}",
+        file_shape=lambda shape: (total, *transform.file_shape(shape)[1:]),
+        read=lambda array, shape: transform.read(array[start:stop], shape),
+        write=transform.write,
+        is_part=True,
+    )
+
 
 # Rows of tokens or queries: ours (count, embed_dim), timm's (1, count, embed_dim).
 row_vector = Transform(

@@ -10,6 +10,17 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from keras_vit.cli.preset_table import (
+    Filter,
+    SortKey,
+    as_record,
+    markdown_page,
+    parse_count,
+    parse_size,
+    rich_table,
+    sort_presets,
+)
+
 DataOption = Annotated[str, typer.Option(help="digits, a folder of class folders, or tfds:NAME.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
@@ -68,25 +79,41 @@ def predict(
 
 
 def list_presets(
-    pattern: Annotated[str, typer.Argument(help='Which names, such as "vit_b*".')] = "*", as_json: JsonOption = False
+    pattern: Annotated[
+        str | None, typer.Argument(help='Which names, such as "vit_b*".', show_default="short names")
+    ] = None,
+    show_all: Annotated[bool, typer.Option("--all", help="Full names too.")] = False,
+    licence: Annotated[str | None, typer.Option("--license", help="Of the weights, such as mit.")] = None,
+    min_top1: Annotated[float | None, typer.Option(help="Lowest reported ImageNet-1k top-1, percent.")] = None,
+    max_params: Annotated[str | None, typer.Option(help="Most parameters, such as 30M.")] = None,
+    image_size: Annotated[str | None, typer.Option(help="Pixels: 224, or HEIGHTxWIDTH.")] = None,
+    sort: Annotated[SortKey, typer.Option(help="What to sort by.")] = SortKey.NAME,
+    reverse: Annotated[bool, typer.Option("--reverse", help="Largest first.")] = False,
+    as_json: JsonOption = False,
+    as_markdown: Annotated[bool, typer.Option("--markdown", help="Print docs/presets.md: a Markdown page.")] = False,
 ) -> None:
-    """List the presets."""
+    """List the presets: the short names, or all names that match a pattern."""
     from keras_vit import models
 
-    presets = models.list_presets(pattern)
+    wanted = Filter(
+        license=licence,
+        min_top1=min_top1,
+        max_parameters=None if max_params is None else parse_count(max_params),
+        image_size=None if image_size is None else parse_size(image_size),
+    )
+    found = [preset for preset in models.list_presets(pattern or "*") if wanted.keeps(preset)]
+    presets = found if pattern or show_all else [preset for preset in found if preset.alias_of or preset.folder]
+    if not found:
+        raise ValueError(f"No preset matches {pattern or 'these options'!r}. `keras-vit list --all` shows all.")
+    presets = sort_presets(presets, sort, reverse=reverse)
     if as_json:
-        keys = ("name", "architecture", "parameters", "description")
-        rows = [{key: getattr(preset, key) for key in keys} for preset in presets]
-        has_weights = [{"has_weights": preset.folder is not None} for preset in presets]
-        typer.echo(json.dumps([row | more for row, more in zip(rows, has_weights, strict=True)], indent=2))
-        return
-    if not presets:
-        raise ValueError(f"No preset is called {pattern!r}. `keras-vit list` shows all.")
-    table = Table("preset", "parameters", "weights", "what it is")
-    for preset in presets:
-        weights = "yes" if preset.folder is not None else "no"
-        table.add_row(preset.name, f"{preset.parameters:,}", weights, preset.description)
-    _print_table(table)
+        typer.echo(json.dumps([as_record(preset) for preset in presets], indent=2))
+    elif as_markdown:
+        typer.echo(markdown_page(presets), nl=False)
+    else:
+        _print_table(rich_table(presets))
+        if num_hidden := len(found) - len(presets):
+            typer.echo(f'{num_hidden} full names more: --all shows them, a pattern such as "vit_base*" some of them')
 
 
 def show(name: Annotated[str, typer.Argument(help="Name or folder of a preset.")]) -> None:

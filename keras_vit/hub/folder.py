@@ -77,6 +77,15 @@ def read_config(folder: str | os.PathLike[str]) -> dict[str, Any]:
         raise FileNotFoundError(f"There is no preset folder {folder}.{hint}")
     if not path.is_file():
         raise FileNotFoundError(f"A preset folder needs a config.json; {folder} has none.")
+    return read_json(path)
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Returns the object in a JSON file.
+
+    Raises:
+        ValueError: The file is too large, not JSON, or not an object.
+    """
     if path.stat().st_size > _MAX_CONFIG_BYTES:
         raise ValueError(f"{path} has {path.stat().st_size} bytes; {_MAX_CONFIG_BYTES} are the most that is read.")
     try:
@@ -150,7 +159,7 @@ def _check_target(target: Path, writers: Mapping[str, object]) -> None:
 
 def _is_preset(folder: Path) -> bool:
     try:
-        return "keras_vit" in read_config(folder)
+        return not {"keras_vit", "keras_vit_version"}.isdisjoint(read_config(folder))
     except (OSError, ValueError):
         return False
 

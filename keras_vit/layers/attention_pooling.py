@@ -7,6 +7,7 @@ from keras import ops
 
 from keras_vit.layers.initialization import glorot_uniform, normal
 from keras_vit.layers.mlp import MLP
+from keras_vit.layers.normalization import make_norm, require_norm
 
 
 @keras.saving.register_keras_serializable(package="keras_vit")
@@ -17,13 +18,14 @@ class AttentionPooling(keras.layers.Layer):
         num_heads: Number of attention heads, > 0; must divide the width of the tokens.
         mlp_dim: Width inside the feed-forward part, channels, > 0.
         activation: Of the feed-forward part: "gelu" (exact), "gelu_tanh", "quick_gelu" or "silu".
+        norm: Kind of the norm, "layer_norm" or "rms_norm".
         norm_epsilon: Added to the variance in the norm, > 0.
 
     Call:
         tokens: (batch, num_tokens, embed_dim) -> (batch, embed_dim).
 
     Raises:
-        ValueError: `num_heads` does not divide the width.
+        ValueError: `num_heads` does not divide the width, or `norm` is unknown.
 
     Source: Zhai et al., "Scaling Vision Transformers", 2022, arXiv 2106.04560 (MAP head), as in SigLIP,
         arXiv 2303.15343.
@@ -35,15 +37,18 @@ class AttentionPooling(keras.layers.Layer):
         mlp_dim: int,
         *,
         activation: str = "gelu",
+        norm: str = "layer_norm",
         norm_epsilon: float = 1e-6,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        require_norm("AttentionPooling", norm=norm)
         self.num_heads = num_heads
         self.mlp_dim = mlp_dim
         self.activation = activation
+        self.norm_kind = norm
         self.norm_epsilon = norm_epsilon
-        self.norm = keras.layers.LayerNormalization(epsilon=norm_epsilon, name="norm", dtype=self.dtype_policy)
+        self.norm = make_norm(norm, norm_epsilon, name="norm", dtype=self.dtype_policy)
         self.mlp = MLP(mlp_dim, activation=activation, name="mlp", dtype=self.dtype_policy)
 
     def build(self, input_shape: Any) -> None:
@@ -85,5 +90,6 @@ class AttentionPooling(keras.layers.Layer):
             "num_heads": self.num_heads,
             "mlp_dim": self.mlp_dim,
             "activation": self.activation,
+            "norm": self.norm_kind,
             "norm_epsilon": self.norm_epsilon,
         }

@@ -7,8 +7,9 @@ from keras import ops
 
 from keras_vit.layers.attention_pooling import AttentionPooling
 from keras_vit.layers.initialization import glorot_uniform
+from keras_vit.layers.normalization import make_norm, require_norm
 
-POOLINGS = ("token", "mean", "max", "attention", "none")
+POOLINGS = ("token", "mean", "max", "token_mean", "attention", "none")
 
 
 @keras.saving.register_keras_serializable(package="keras_vit")
@@ -19,13 +20,16 @@ class ClassificationHead(keras.layers.Layer):
 
     Args:
         num_classes: Number of classes; 0 gives the pooled features.
-        pooling: "token" (the first), "mean" or "max" of the patch tokens, "attention" (a learned query over the
-            patch tokens) or "none" (each token by itself).
-        num_prefix_tokens: Number of tokens in front that "mean", "max" and "attention" leave out, >= 0.
+        pooling: "token" (the first), "mean" or "max" of the patch tokens, "token_mean" (the first and the mean, side
+            by side), "attention" (a learned query over the patch tokens) or "none" (each token by itself).
+        num_prefix_tokens: Number of tokens in front that all means, "max" and "attention" leave out, >= 0.
+        use_distillation: Whether the second token has logits of its own, and the model returns the average of both;
+            with pooling "token" only.
         use_norm: Whether the pooled vector is normalised.
         pre_logits_dim: Width of an extra dense layer with tanh before the logits, channels; None leaves it out.
         dropout_rate: Share of pooled values dropped while training, 0 <= rate < 1.
-        norm_epsilon: Added to the variance in the norms, > 0.
+        norm: Kind of the norm after pooling, "layer_norm" or "rms_norm".
+        norm_epsilon: Added to the variance in that norm, > 0.
         attention_pooling: Arguments of `AttentionPooling`, for pooling "attention" only.
 
     Call:
@@ -33,9 +37,11 @@ class ClassificationHead(keras.layers.Layer):
             is 0; pooling "none" keeps the axis num_tokens.
 
     Raises:
-        ValueError: `pooling` is unknown, a size is negative, or attention pooling lacks its arguments.
+        ValueError: `pooling` or `norm` is unknown, a size is negative, or attention pooling lacks its arguments, or
+            distillation meets another pooling than "token" or a pre-logits layer.
 
-    Source: Dosovitskiy et al., 2021, arXiv 2010.11929 (token, pre-logits); timm (mean with its own norm).
+    Source: Dosovitskiy et al., 2021, arXiv 2010.11929 (token, pre-logits); timm (mean with its own norm); Touvron et
+        al., 2021, arXiv 2012.12877 (distillation); Oquab et al., 2023, arXiv 2304.07193 (token_mean).
     """
 
     def __init__(
@@ -44,9 +50,11 @@ class ClassificationHead(keras.layers.Layer):
         *,
         pooling: str = "token",
         num_prefix_tokens: int = 1,
+        use_distillation: bool = False,
         use_norm: bool = False,
         pre_logits_dim: int | None = None,
         dropout_rate: float = 0.0,
+        norm: str = "layer_norm",
         norm_epsilon: float = 1e-6,
         attention_pooling: dict[str, Any] | None = None,
         **kwargs: Any,
@@ -61,28 +69,36 @@ class ClassificationHead(keras.layers.Layer):
                 "ClassificationHead needs attention_pooling={'num_heads': ..., 'mlp_dim': ...} with "
                 f"pooling='attention', and only then; got {pooling=}, {attention_pooling=}."
             )
+        if use_distillation and (pooling != "token" or pre_logits_dim):
+            raise ValueError(
+                "ClassificationHead needs pooling='token' and no pre_logits_dim with use_distillation=True; got "
+                f"{pooling=}, {pre_logits_dim=}."
+            )
+        require_norm("ClassificationHead", norm=norm)
         self.num_classes = num_classes
         self.pooling = pooling
         self.num_prefix_tokens = num_prefix_tokens
+        self.use_distillation = use_distillation
         self.use_norm = use_norm
         self.pre_logits_dim = pre_logits_dim
         self.dropout_rate = dropout_rate
+        self.norm_kind = norm
         self.norm_epsilon = norm_epsilon
         self.attention_pooling = attention_pooling
         policy = {"dtype": self.dtype_policy}
         self.pool = AttentionPooling(**attention_pooling, name="pool", **policy) if attention_pooling else None
-        self.norm = keras.layers.LayerNormalization(epsilon=norm_epsilon, name="norm", **policy) if use_norm else None
+        self.norm = make_norm(norm, norm_epsilon, name="norm", **policy) if use_norm else None
         self.dropout = keras.layers.Dropout(dropout_rate, name="dropout", **policy) if dropout_rate else None
-        self.pre_logits = self.logits = None
+        self.pre_logits = self.logits = self.distillation_logits = None
         if pre_logits_dim:
             self.pre_logits = keras.layers.Dense(pre_logits_dim, activation="tanh", name="pre_logits", **policy)
         if num_classes:
-            self.logits = keras.layers.Dense(
-                num_classes, kernel_initializer=glorot_uniform(), name="logits", dtype=self.variable_dtype
-            )
+            self.logits = self._make_logits("logits")
+            if use_distillation:
+                self.distillation_logits = self._make_logits("distillation_logits")
 
     def build(self, input_shape: Any) -> None:
-        feature_shape = (None, input_shape[-1])
+        feature_shape = (None, self._num_features(input_shape))
         if self.pool is not None:
             self.pool.build(input_shape)
         if self.norm is not None:
@@ -90,10 +106,13 @@ class ClassificationHead(keras.layers.Layer):
         if self.pre_logits is not None:
             self.pre_logits.build(feature_shape)
             feature_shape = (None, self.pre_logits_dim)
-        if self.logits is not None:
-            self.logits.build(feature_shape)
+        for logits in (self.logits, self.distillation_logits):
+            if logits is not None:
+                logits.build(feature_shape)
 
     def call(self, tokens: Any, training: bool | None = None) -> Any:
+        if self.use_distillation:
+            return self._average(tokens[:, 0], tokens[:, 1], training)
         features = self._pool(tokens)
         if self.norm is not None:
             features = self.norm(features)
@@ -105,7 +124,7 @@ class ClassificationHead(keras.layers.Layer):
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         axes = input_shape[:-1] if self.pooling == "none" else input_shape[:1]
-        return (*axes, self.num_classes or self.pre_logits_dim or input_shape[-1])
+        return (*axes, self.num_classes or self.pre_logits_dim or self._num_features(input_shape))
 
     def compute_output_spec(self, tokens: Any, training: bool | None = None) -> keras.KerasTensor:
         dtype = self.compute_dtype if self.logits is None else self.variable_dtype
@@ -117,12 +136,33 @@ class ClassificationHead(keras.layers.Layer):
             "num_classes": self.num_classes,
             "pooling": self.pooling,
             "num_prefix_tokens": self.num_prefix_tokens,
+            "use_distillation": self.use_distillation,
             "use_norm": self.use_norm,
             "pre_logits_dim": self.pre_logits_dim,
             "dropout_rate": self.dropout_rate,
+            "norm": self.norm_kind,
             "norm_epsilon": self.norm_epsilon,
             "attention_pooling": self.attention_pooling,
         }
+
+    def _num_features(self, input_shape: Any) -> int:
+        return input_shape[-1] * (2 if self.pooling == "token_mean" else 1)
+
+    def _make_logits(self, name: str) -> keras.layers.Dense:
+        return keras.layers.Dense(
+            self.num_classes, kernel_initializer=glorot_uniform(), name=name, dtype=self.variable_dtype
+        )
+
+    def _average(self, class_token: Any, distillation_token: Any, training: bool | None) -> Any:
+        """Returns the mean of what the two tokens say."""
+        pair = [class_token, distillation_token]
+        if self.norm is not None:
+            pair = [self.norm(token) for token in pair]
+        if self.dropout is not None:
+            pair = [self.dropout(token, training=training) for token in pair]
+        if self.logits is not None:
+            pair = [self.logits(pair[0]), self.distillation_logits(pair[1])]
+        return (pair[0] + pair[1]) / 2
 
     def _pool(self, tokens: Any) -> Any:
         if self.pooling == "none":
@@ -132,4 +172,7 @@ class ClassificationHead(keras.layers.Layer):
         patch_tokens = tokens[:, self.num_prefix_tokens :] if self.num_prefix_tokens else tokens
         if self.pool is not None:
             return self.pool(patch_tokens)
-        return ops.mean(patch_tokens, axis=1) if self.pooling == "mean" else ops.max(patch_tokens, axis=1)
+        if self.pooling == "max":
+            return ops.max(patch_tokens, axis=1)
+        mean = ops.mean(patch_tokens, axis=1)
+        return mean if self.pooling == "mean" else ops.concatenate([tokens[:, 0], mean], axis=-1)

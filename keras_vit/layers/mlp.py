@@ -6,6 +6,7 @@ import keras
 
 from keras_vit.layers.activations import get_activation
 from keras_vit.layers.initialization import glorot_uniform
+from keras_vit.layers.normalization import make_norm, require_norm
 
 
 @keras.saving.register_keras_serializable(package="keras_vit")
@@ -15,6 +16,9 @@ class MLP(keras.layers.Layer):
     Args:
         mlp_dim: Width between the two dense layers, channels, > 0.
         activation: "gelu" (exact), "gelu_tanh", "quick_gelu" or "silu".
+        use_bias: Whether the dense layers have a bias.
+        sub_norm: Norm before the second dense layer, "layer_norm" or "rms_norm"; None leaves it out.
+        norm_epsilon: Added to the variance in that norm, > 0.
         dropout_rate: Share of values dropped after each dense layer while training, 0 <= rate < 1.
         seed: Whole number that makes dropout repeatable.
 
@@ -22,9 +26,10 @@ class MLP(keras.layers.Layer):
         tokens: (batch, num_tokens, embed_dim) -> same shape.
 
     Raises:
-        ValueError: `mlp_dim` is not positive or `activation` is unknown.
+        ValueError: `mlp_dim` is not positive, or `activation` or `sub_norm` is unknown.
 
-    Source: Vaswani et al., "Attention Is All You Need", 2017, arXiv 1706.03762.
+    Source: Vaswani et al., "Attention Is All You Need", 2017, arXiv 1706.03762; the norm inside: Wang et al., 2022,
+        arXiv 2210.06423.
     """
 
     def __init__(
@@ -32,6 +37,9 @@ class MLP(keras.layers.Layer):
         mlp_dim: int,
         *,
         activation: str = "gelu",
+        use_bias: bool = True,
+        sub_norm: str | None = None,
+        norm_epsilon: float = 1e-6,
         dropout_rate: float = 0.0,
         seed: int | None = None,
         **kwargs: Any,
@@ -39,11 +47,17 @@ class MLP(keras.layers.Layer):
         super().__init__(**kwargs)
         if mlp_dim < 1:
             raise ValueError(f"MLP needs mlp_dim >= 1; got {mlp_dim=}.")
+        if sub_norm is not None:
+            require_norm("MLP", sub_norm=sub_norm)
         self.mlp_dim = mlp_dim
         self.activation = activation
+        self.use_bias = use_bias
+        self.sub_norm = sub_norm
+        self.norm_epsilon = norm_epsilon
         self.dropout_rate = dropout_rate
         self.seed = seed
         self._activate = get_activation(activation)
+        self.norm = make_norm(sub_norm, norm_epsilon, name="norm", dtype=self.dtype_policy) if sub_norm else None
         self.dropout = (
             keras.layers.Dropout(dropout_rate, seed=seed, name="dropout", dtype=self.dtype_policy)
             if dropout_rate
@@ -52,18 +66,20 @@ class MLP(keras.layers.Layer):
 
     def build(self, input_shape: Any) -> None:
         embed_dim = input_shape[-1]
-        dense = {"kernel_initializer": glorot_uniform(), "dtype": self.dtype_policy}
+        dense = {"use_bias": self.use_bias, "kernel_initializer": glorot_uniform(), "dtype": self.dtype_policy}
         self.expand = keras.layers.Dense(self.mlp_dim, name="expand", **dense)
         self.contract = keras.layers.Dense(embed_dim, name="contract", **dense)
         self.expand.build(input_shape)
         self.contract.build((*input_shape[:-1], self.mlp_dim))
+        if self.norm is not None:
+            self.norm.build((*input_shape[:-1], self.mlp_dim))
 
     def call(self, tokens: Any, training: bool | None = None) -> Any:
         tokens = self._activate(self.expand(tokens))
-        if self.dropout is None:
-            return self.contract(tokens)
-        tokens = self.contract(self.dropout(tokens, training=training))
-        return self.dropout(tokens, training=training)
+        if self.dropout is not None:
+            tokens = self.dropout(tokens, training=training)
+        tokens = self.contract(tokens if self.norm is None else self.norm(tokens))
+        return tokens if self.dropout is None else self.dropout(tokens, training=training)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         return input_shape
@@ -73,6 +89,9 @@ class MLP(keras.layers.Layer):
             **super().get_config(),
             "mlp_dim": self.mlp_dim,
             "activation": self.activation,
+            "use_bias": self.use_bias,
+            "sub_norm": self.sub_norm,
+            "norm_epsilon": self.norm_epsilon,
             "dropout_rate": self.dropout_rate,
             "seed": self.seed,
         }

@@ -6,6 +6,7 @@ import keras
 from keras import ops
 
 from keras_vit.layers.initialization import glorot_uniform
+from keras_vit.layers.normalization import make_norm, require_norm
 
 
 @keras.saving.register_keras_serializable(package="keras_vit")
@@ -15,19 +16,23 @@ class MultiHeadSelfAttention(keras.layers.Layer):
     Args:
         num_heads: Number of attention heads, > 0; must divide the width of the tokens.
         use_qkv_bias: Whether queries, keys and values have a bias.
+        use_projection_bias: Whether the projection of the gathered values has a bias.
         use_qk_norm: Whether queries and keys are normalised per head, with learned scale and offset.
+        use_sub_norm: Whether gathered values are normalised before their projection.
         attention_dropout_rate: Share of attention weights dropped while training, 0 <= rate < 1.
         dropout_rate: Share of output values dropped while training, 0 <= rate < 1.
-        norm_epsilon: Added to the variance in the query and key norms, > 0.
+        norm: Kind of these norms, "layer_norm" or "rms_norm".
+        norm_epsilon: Added to the variance in these norms, > 0.
         seed: Whole number that makes dropout repeatable.
 
     Call:
         tokens: (batch, num_tokens, embed_dim) -> same shape.
 
     Raises:
-        ValueError: `num_heads` is not positive or does not divide the width.
+        ValueError: `num_heads` is not positive or does not divide the width, or `norm` is unknown.
 
-    Source: Vaswani et al., 2017, arXiv 1706.03762; query and key norms: Dehghani et al., 2023, arXiv 2302.05442.
+    Source: Vaswani et al., 2017, arXiv 1706.03762; query and key norms: Dehghani et al., 2023, arXiv 2302.05442;
+        norm before the projection: Wang et al., 2022, arXiv 2210.06423 (BEiT-3).
     """
 
     def __init__(
@@ -35,9 +40,12 @@ class MultiHeadSelfAttention(keras.layers.Layer):
         num_heads: int,
         *,
         use_qkv_bias: bool = True,
+        use_projection_bias: bool = True,
         use_qk_norm: bool = False,
+        use_sub_norm: bool = False,
         attention_dropout_rate: float = 0.0,
         dropout_rate: float = 0.0,
+        norm: str = "layer_norm",
         norm_epsilon: float = 1e-6,
         seed: int | None = None,
         **kwargs: Any,
@@ -45,11 +53,15 @@ class MultiHeadSelfAttention(keras.layers.Layer):
         super().__init__(**kwargs)
         if num_heads < 1:
             raise ValueError(f"MultiHeadSelfAttention needs num_heads >= 1; got {num_heads=}.")
+        require_norm("MultiHeadSelfAttention", norm=norm)
         self.num_heads = num_heads
         self.use_qkv_bias = use_qkv_bias
+        self.use_projection_bias = use_projection_bias
         self.use_qk_norm = use_qk_norm
+        self.use_sub_norm = use_sub_norm
         self.attention_dropout_rate = attention_dropout_rate
         self.dropout_rate = dropout_rate
+        self.norm = norm
         self.norm_epsilon = norm_epsilon
         self.seed = seed
         self.attention_dropout = (
@@ -73,15 +85,14 @@ class MultiHeadSelfAttention(keras.layers.Layer):
         self.head_dim = embed_dim // self.num_heads
         dense = {"kernel_initializer": glorot_uniform(), "dtype": self.dtype_policy}
         self.qkv = keras.layers.Dense(3 * embed_dim, use_bias=self.use_qkv_bias, name="qkv", **dense)
-        self.projection = keras.layers.Dense(embed_dim, name="projection", **dense)
+        self.projection = keras.layers.Dense(embed_dim, use_bias=self.use_projection_bias, name="projection", **dense)
         self.qkv.build(input_shape)
         self.projection.build(input_shape)
         if self.use_qk_norm:
-            norm = {"epsilon": self.norm_epsilon, "dtype": self.dtype_policy}
-            self.query_norm = keras.layers.LayerNormalization(name="query_norm", **norm)
-            self.key_norm = keras.layers.LayerNormalization(name="key_norm", **norm)
-            self.query_norm.build((None, None, None, self.head_dim))
-            self.key_norm.build((None, None, None, self.head_dim))
+            self.query_norm = self._make_norm("query_norm", (None, None, None, self.head_dim))
+            self.key_norm = self._make_norm("key_norm", (None, None, None, self.head_dim))
+        if self.use_sub_norm:
+            self.sub_norm = self._make_norm("sub_norm", input_shape)
 
     def call(self, tokens: Any, training: bool | None = None) -> Any:
         queries, keys, values = self._project(tokens)
@@ -94,7 +105,8 @@ class MultiHeadSelfAttention(keras.layers.Layer):
                 weights = self.attention_dropout(weights, training=training)
             mixed = ops.matmul(weights, ops.transpose(values, (0, 2, 1, 3)))
             mixed = ops.transpose(mixed, (0, 2, 1, 3))
-        tokens = self.projection(ops.reshape(mixed, ops.shape(tokens)))
+        mixed = ops.reshape(mixed, ops.shape(tokens))
+        tokens = self.projection(self.sub_norm(mixed) if self.use_sub_norm else mixed)
         return tokens if self.dropout is None else self.dropout(tokens, training=training)
 
     def attention_scores(self, tokens: Any) -> Any:
@@ -110,12 +122,20 @@ class MultiHeadSelfAttention(keras.layers.Layer):
             **super().get_config(),
             "num_heads": self.num_heads,
             "use_qkv_bias": self.use_qkv_bias,
+            "use_projection_bias": self.use_projection_bias,
             "use_qk_norm": self.use_qk_norm,
+            "use_sub_norm": self.use_sub_norm,
             "attention_dropout_rate": self.attention_dropout_rate,
             "dropout_rate": self.dropout_rate,
+            "norm": self.norm,
             "norm_epsilon": self.norm_epsilon,
             "seed": self.seed,
         }
+
+    def _make_norm(self, name: str, shape: Any) -> Any:
+        norm = make_norm(self.norm, self.norm_epsilon, name=name, dtype=self.dtype_policy)
+        norm.build(shape)
+        return norm
 
     def _project(self, tokens: Any) -> tuple[Any, Any, Any]:
         """Returns queries, keys and values, each (batch, num_tokens, num_heads, head_dim)."""

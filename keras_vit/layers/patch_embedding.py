@@ -17,27 +17,46 @@ class PatchEmbedding(keras.layers.Layer):
     Args:
         patch_size: Height and width of a patch in pixels; one number means a square.
         embed_dim: Length of the vector made of each patch, channels, > 0.
+        use_bias: Whether patches have a bias.
         pad: Whether images that patches do not divide are padded with zeros at the bottom and right.
+        drop_remainder: Whether what patches do not cover at the bottom and right is left out instead.
 
     Call:
         images: (batch, height, width, channels) -> (batch, rows, columns, embed_dim).
 
     Raises:
-        ValueError: `patch_size` or `embed_dim` is not positive, Keras is set to channels first, or the patch
-            size does not divide the image size and `pad` is off.
+        ValueError: `patch_size` or `embed_dim` is not positive, `pad` meets `drop_remainder`, Keras is set to
+            channels first, or the patch size does not divide the image size and both are off.
 
-    Source: Dosovitskiy et al., "An Image is Worth 16x16 Words", 2021, arXiv 2010.11929.
+    Source: Dosovitskiy et al., "An Image is Worth 16x16 Words", 2021, arXiv 2010.11929; left-out pixels as in SigLIP's
+        model with patches of 14 pixels at 384.
     """
 
-    def __init__(self, patch_size: int | tuple[int, int], embed_dim: int, *, pad: bool = False, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        patch_size: int | tuple[int, int],
+        embed_dim: int,
+        *,
+        use_bias: bool = True,
+        pad: bool = False,
+        drop_remainder: bool = False,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         sizes = (patch_size,) * 2 if isinstance(patch_size, int) else tuple(patch_size)
         if len(sizes) != 2 or min(sizes) < 1 or embed_dim < 1:
             raise ValueError(f"PatchEmbedding needs sizes >= 1; got {patch_size=}, {embed_dim=}.")
+        if pad and drop_remainder:
+            raise ValueError(
+                "PatchEmbedding needs pad or drop_remainder, not both; got pad=True, drop_remainder=True. "
+                "Choose pad=True to keep every pixel."
+            )
         require_channels_last("PatchEmbedding")
         self.patch_size = sizes
         self.embed_dim = embed_dim
+        self.use_bias = use_bias
         self.pad = pad
+        self.drop_remainder = drop_remainder
         self.input_spec = keras.layers.InputSpec(ndim=4)
 
     def build(self, input_shape: Any) -> None:
@@ -46,23 +65,24 @@ class PatchEmbedding(keras.layers.Layer):
             shape=(*self.patch_size, input_shape[-1], self.embed_dim),
             initializer=glorot_uniform(),
         )
-        self.bias = self.add_weight(name="bias", shape=(self.embed_dim,), initializer="zeros")
+        if self.use_bias:
+            self.bias = self.add_weight(name="bias", shape=(self.embed_dim,), initializer="zeros")
         # TensorFlow would take three channels for one as three groups, where 3 divides embed_dim.
         self.input_spec = keras.layers.InputSpec(ndim=4, axes={-1: input_shape[-1]})
 
     def call(self, images: Any) -> Any:
         self._check_static_size(images.shape)
-        if not self.pad and None in images.shape[1:3]:
+        if not (self.pad or self.drop_remainder) and None in images.shape[1:3]:
             self._check_dynamic_size(images)
         if self.pad:
             images = self._pad(images)
         patches = ops.conv(images, self.kernel, strides=self.patch_size, padding="valid", data_format="channels_last")
-        return ops.add(patches, self.bias)
+        return ops.add(patches, self.bias) if self.use_bias else patches
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         self._check_static_size(input_shape)
         rows, columns = (
-            None if size is None else -(-size // patch)  # rounded up: without padding there is no remainder
+            None if size is None else (size if self.drop_remainder else size + patch - 1) // patch
             for size, patch in zip(input_shape[1:3], self.patch_size, strict=True)
         )
         return (input_shape[0], rows, columns, self.embed_dim)
@@ -72,7 +92,9 @@ class PatchEmbedding(keras.layers.Layer):
             **super().get_config(),
             "patch_size": self.patch_size,
             "embed_dim": self.embed_dim,
+            "use_bias": self.use_bias,
             "pad": self.pad,
+            "drop_remainder": self.drop_remainder,
         }
 
     def _check_static_size(self, shape: Any) -> None:

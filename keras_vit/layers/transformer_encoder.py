@@ -1,4 +1,4 @@
-"""One layer of a transformer encoder: attention, then a feed-forward part, each on a residual branch."""
+"""One layer of a transformer encoder: attention and a feed-forward part, each on a residual branch."""
 
 from typing import Any
 
@@ -8,26 +8,39 @@ from keras_vit.layers.drop_path import DropPath
 from keras_vit.layers.layer_scale import LayerScale
 from keras_vit.layers.mlp import MLP
 from keras_vit.layers.multi_head_self_attention import MultiHeadSelfAttention
+from keras_vit.layers.normalization import make_norm, require_norm
 from keras_vit.layers.swi_glu import SwiGLU
+
+ORDERS = ("pre_norm", "post_norm", "parallel")
 
 
 @keras.saving.register_keras_serializable(package="keras_vit")
 class TransformerEncoder(keras.layers.Layer):
-    """Adds attention and a feed-forward part to the tokens, each normalised first ("pre-norm").
+    """Adds attention and a feed-forward part to the tokens.
+
+    In the order "pre_norm", of nearly all Vision Transformers:
 
         tokens + drop_path(layer_scale(attention(norm(tokens)))), then the same with mlp
+
+    "post_norm" normalises what a branch returns, in place of layer scale; "parallel" adds both branches at once, from
+    one norm: tokens + drop_path(layer_scale(attention(norm(tokens)) + mlp(norm(tokens)))).
 
     Args:
         num_heads: Number of attention heads, > 0; must divide the width of the tokens.
         mlp_dim: Width inside the feed-forward part, channels, > 0.
+        order: "pre_norm", "post_norm" or "parallel".
         mlp: "mlp" (two dense layers) or "swiglu" (gated).
         activation: Of "mlp": "gelu" (exact), "gelu_tanh", "quick_gelu" or "silu".
         use_qkv_bias: Whether queries, keys and values have a bias.
+        use_projection_bias: Whether the attention's projection and the feed-forward part have biases.
         use_qk_norm: Whether queries and keys are normalised per head.
+        use_sub_norm: Whether values are normalised also before the attention's projection and inside the
+            feed-forward part.
         layer_scale_init: Starting factor of layer scale, > 0; None leaves it out.
         dropout_rate: Share of values dropped after dense layers while training, 0 <= rate < 1.
         attention_dropout_rate: Share of attention weights dropped while training, 0 <= rate < 1.
         drop_path_rate: Share of samples that skip a branch while training, 0 <= rate < 1.
+        norm: Kind of the norms, "layer_norm" or "rms_norm".
         norm_epsilon: Added to the variance in the norms, > 0.
         seed: Whole number that makes dropout and drop path repeatable.
 
@@ -35,9 +48,11 @@ class TransformerEncoder(keras.layers.Layer):
         tokens: (batch, num_tokens, embed_dim) -> same shape.
 
     Raises:
-        ValueError: `mlp` is unknown; the parts raise for their own arguments.
+        ValueError: `order`, `mlp` or `norm` is unknown, or layer scale meets "post_norm"; the parts raise for their own
+            arguments.
 
-    Source: Dosovitskiy et al., 2021, arXiv 2010.11929.
+    Source: Dosovitskiy et al., 2021, arXiv 2010.11929; "post_norm": Liu et al., 2022, arXiv 2111.09883; "parallel":
+        Dehghani et al., 2023, arXiv 2302.05442.
     """
 
     def __init__(
@@ -45,60 +60,88 @@ class TransformerEncoder(keras.layers.Layer):
         num_heads: int,
         mlp_dim: int,
         *,
+        order: str = "pre_norm",
         mlp: str = "mlp",
         activation: str = "gelu",
         use_qkv_bias: bool = True,
+        use_projection_bias: bool = True,
         use_qk_norm: bool = False,
+        use_sub_norm: bool = False,
         layer_scale_init: float | None = None,
         dropout_rate: float = 0.0,
         attention_dropout_rate: float = 0.0,
         drop_path_rate: float = 0.0,
+        norm: str = "layer_norm",
         norm_epsilon: float = 1e-6,
         seed: int | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        if order not in ORDERS:
+            raise ValueError(f"TransformerEncoder needs order to be one of {ORDERS}; got {order=}.")
         if mlp not in ("mlp", "swiglu"):
             raise ValueError(f"TransformerEncoder needs mlp to be 'mlp' or 'swiglu'; got {mlp=}.")
+        if order == "post_norm" and layer_scale_init is not None:
+            raise ValueError(
+                f"TransformerEncoder needs layer_scale_init=None with order='post_norm'; got {layer_scale_init=}. "
+                "The norm of each branch has factors already."
+            )
+        require_norm("TransformerEncoder", norm=norm)
         self._arguments = {
             "num_heads": num_heads,
             "mlp_dim": mlp_dim,
+            "order": order,
             "mlp": mlp,
             "activation": activation,
             "use_qkv_bias": use_qkv_bias,
+            "use_projection_bias": use_projection_bias,
             "use_qk_norm": use_qk_norm,
+            "use_sub_norm": use_sub_norm,
             "layer_scale_init": layer_scale_init,
             "dropout_rate": dropout_rate,
             "attention_dropout_rate": attention_dropout_rate,
             "drop_path_rate": drop_path_rate,
+            "norm": norm,
             "norm_epsilon": norm_epsilon,
             "seed": seed,
         }
-        norm = {"epsilon": norm_epsilon, "dtype": self.dtype_policy}
-        regularised: dict[str, Any] = {"dropout_rate": dropout_rate, "seed": seed, "dtype": self.dtype_policy}
-        self.attention_norm = keras.layers.LayerNormalization(name="attention_norm", **norm)
+        self.order = order
+        policy = {"dtype": self.dtype_policy}
+        regularised: dict[str, Any] = {"dropout_rate": dropout_rate, "seed": seed, **policy}
+        self.attention_norm = make_norm(norm, norm_epsilon, name="attention_norm", **policy)
         self.attention = MultiHeadSelfAttention(
             num_heads,
             use_qkv_bias=use_qkv_bias,
+            use_projection_bias=use_projection_bias,
             use_qk_norm=use_qk_norm,
+            use_sub_norm=use_sub_norm,
             attention_dropout_rate=attention_dropout_rate,
+            norm=norm,
             norm_epsilon=norm_epsilon,
             name="attention",
             **regularised,
         )
-        self.mlp_norm = keras.layers.LayerNormalization(name="mlp_norm", **norm)
+        feed_forward: dict[str, Any] = {
+            "use_bias": use_projection_bias,
+            "sub_norm": norm if use_sub_norm else None,
+            "norm_epsilon": norm_epsilon,
+            "name": "mlp",
+            **regularised,
+        }
         if mlp == "swiglu":
-            self.mlp = SwiGLU(mlp_dim, name="mlp", **regularised)
+            self.mlp = SwiGLU(mlp_dim, **feed_forward)
         else:
-            self.mlp = MLP(mlp_dim, activation=activation, name="mlp", **regularised)
-        self.attention_scale = self.mlp_scale = None
+            self.mlp = MLP(mlp_dim, activation=activation, **feed_forward)
+        self.mlp_norm = self.attention_scale = self.mlp_scale = self.drop_path = None
+        if order != "parallel":
+            self.mlp_norm = make_norm(norm, norm_epsilon, name="mlp_norm", **policy)
         if layer_scale_init is not None:
-            self.attention_scale = LayerScale(layer_scale_init, name="attention_scale", dtype=self.dtype_policy)
-            self.mlp_scale = LayerScale(layer_scale_init, name="mlp_scale", dtype=self.dtype_policy)
+            self.attention_scale = LayerScale(layer_scale_init, name="attention_scale", **policy)
+            if order != "parallel":
+                self.mlp_scale = LayerScale(layer_scale_init, name="mlp_scale", **policy)
         # One layer serves both branches: its generator draws anew at each call.
-        self.drop_path = None
         if drop_path_rate:
-            self.drop_path = DropPath(drop_path_rate, seed=seed, name="drop_path", dtype=self.dtype_policy)
+            self.drop_path = DropPath(drop_path_rate, seed=seed, name="drop_path", **policy)
 
     def build(self, input_shape: Any) -> None:
         for layer in (
@@ -113,6 +156,14 @@ class TransformerEncoder(keras.layers.Layer):
                 layer.build(input_shape)
 
     def call(self, tokens: Any, training: bool | None = None) -> Any:
+        if self.order == "parallel":
+            normalised = self.attention_norm(tokens)
+            branch = self.attention(normalised, training=training) + self.mlp(normalised, training=training)
+            return self._add(tokens, branch, self.attention_scale, training)
+        if self.order == "post_norm":
+            branch = self.attention_norm(self.attention(tokens, training=training))
+            tokens = self._add(tokens, branch, None, training)
+            return self._add(tokens, self.mlp_norm(self.mlp(tokens, training=training)), None, training)
         branch = self.attention(self.attention_norm(tokens), training=training)
         tokens = self._add(tokens, branch, self.attention_scale, training)
         branch = self.mlp(self.mlp_norm(tokens), training=training)
@@ -120,7 +171,8 @@ class TransformerEncoder(keras.layers.Layer):
 
     def attention_scores(self, tokens: Any) -> Any:
         """Returns this layer's attention weights for its input tokens, (batch, num_heads, num_tokens, num_tokens)."""
-        return self.attention.attention_scores(self.attention_norm(tokens))
+        normalised = tokens if self.order == "post_norm" else self.attention_norm(tokens)
+        return self.attention.attention_scores(normalised)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         return input_shape

@@ -3,6 +3,8 @@
 import functools
 import json
 import os
+import sys
+from collections.abc import Callable, Collection
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -11,35 +13,55 @@ import keras
 import numpy as np
 
 from keras_vit import checkpoints, hub
-from keras_vit.layers.initialization import Skippable, skip_initialization
-from keras_vit.models import catalogue
+from keras_vit.layers.initialization import skip_initialization
+from keras_vit.models import catalogue, certificate
+from keras_vit.models.source import Source, open_source
 from keras_vit.preprocessing import Preprocessing
-from keras_vit.resampling import resample_grid
 
 WEIGHTS_FILE = "model.safetensors"
-POSITIONS = "positional_encoding/table"
 
 
-def save(model: Any, folder: str | os.PathLike[str]) -> Path:
+def save(model: Any, folder: str | os.PathLike[str], *, certify: bool = False) -> Path:
     """Writes a model as a preset folder, replacing an older one in a single step."""
-    entries = model.canonical_entries(model.config)
+    tensors = _collect(model, model.canonical_entries(model.config))
+    settings = _describe(model)
+    if certify:
+        settings["keras_vit"]["certificate"] = certificate.certify(model)
+    return _write(model, Path(folder), tensors, {"config.json": settings})
+
+
+def save_for_transformers(model: Any, folder: str | os.PathLike[str]) -> Path:
+    """Writes a model as a folder that transformers loads as a model of its own, likewise."""
+    settings, processor = model.to_transformers.settings(model.config, model.labels, model.preprocessing)
+    tensors = _collect(model, model.to_transformers.entries(model.config))
+    settings["keras_vit_version"] = version("keras3-vit")  # by which a later save knows that it may replace the folder
+    return _write(model, Path(folder), tensors, {"config.json": settings, "preprocessor_config.json": processor})
+
+
+def _collect(model: Any, entries: list[checkpoints.Entry]) -> dict[str, Any]:
     tensors = checkpoints.collect(model.weights_by_path(), entries)
     broken = [name for name, array in tensors.items() if not np.isfinite(array).all()]
     if broken:
-        raise ValueError(f"save_to_preset needs finite weights; got NaN or infinity in {', '.join(broken[:5])}.")
-    folder = Path(folder)
+        raise ValueError(f"Saving needs finite weights; got NaN or infinity in {', '.join(broken[:5])}.")
+    return tensors
+
+
+def _write(model: Any, folder: Path, tensors: dict[str, Any], settings: dict[str, dict[str, Any]]) -> Path:
     card = build_card(model, folder.resolve().name)
-    settings = json.dumps(_describe(model), indent=2, ensure_ascii=False)
-    writers = {
-        "config.json": lambda path: path.write_text(settings + "\n", encoding="utf-8"),
-        WEIGHTS_FILE: lambda path: checkpoints.write(path, tensors),
-        "README.md": lambda path: path.write_text(card, encoding="utf-8"),
+    writers: dict[str, Callable[[Path], object]] = {
+        name: functools.partial(_write_json, content=content) for name, content in settings.items()
     }
+    writers[WEIGHTS_FILE] = lambda path: checkpoints.write(path, tensors)
+    writers["README.md"] = lambda path: path.write_text(card, encoding="utf-8")
     licence = hub.licence_text(model.provenance.get("license"))
     if licence is not None:
         writers["LICENSE"] = lambda path: path.write_text(licence, encoding="utf-8")
     hub.write_folder(folder, writers)
     return folder
+
+
+def _write_json(path: Path, content: dict[str, Any]) -> None:
+    path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def build_card(model: Any, name: str) -> str:
@@ -68,42 +90,40 @@ def load(
     *,
     load_weights: bool,
     dtype: Any,
+    **download: Any,
 ) -> Any:
     """Builds the model that a preset names, with some config fields changed, and loads its weights.
 
     Args:
-        preset: Name or folder.
+        preset: Name, folder, file or Hub repository.
         expected: Class that the model must be of.
         changes: Config fields to change.
         load_weights: False keeps the random starting weights.
         dtype: Dtype policy of the model.
+        download: Arguments of `open_source` for repositories of the Hub.
     """
-    source = catalogue.find(preset)
-    if load_weights and source.folder is None:
-        raise ValueError(
-            f"Preset {source.name!r} names an architecture; its weights do not come with the package. "
-            "Pass load_weights=False for a model with random starting weights."
-        )
-    section = catalogue.our_section(source.read_settings(with_weights=load_weights), source.name)
-    model_class = catalogue.model_class(section["class"])
+    source = open_source(preset, load_weights=load_weights, **download)
+    description = source.description
+    model_class = catalogue.model_class(description.architecture)
     if not issubclass(model_class, expected):
         raise ValueError(
-            f"{expected.__name__}.from_preset needs a preset of its class; {source.name!r} is a {section['class']}. "
-            f"Use keras_vit.from_preset({source.name!r}) or keras_vit.{section['class']}.from_preset."
+            f"{expected.__name__}.from_preset needs a preset of its class; {source.name!r} is a "
+            f"{description.architecture}. Use keras_vit.from_preset({source.name!r}) or "
+            f"keras_vit.{description.architecture}.from_preset."
         )
-    stored = model_class.config_class.from_dict(section["config"])
-    config = _change(stored, changes)
+    config = _change(description.config, changes)
     arguments = {
-        "preprocessing": _change_preprocessing(section.get("preprocessing"), config, changes),
-        "labels": None if "num_classes" in changes else section.get("labels"),
-        "provenance": lasting(section.get("provenance") or {}) if changes else section.get("provenance"),
+        "preprocessing": _change_preprocessing(description.preprocessing, description.config, config),
+        "labels": None if "num_classes" in changes else description.labels,
+        "provenance": lasting(description.provenance) if changes else description.provenance,
         "dtype": dtype,
     }
-    if source.folder is None or not load_weights:
+    if source.weights is None:
         return model_class(config, **{**arguments, "provenance": None})  # new weights have no history
     with skip_initialization():
         model = model_class(config, **arguments)
-    _load_weights(model, stored, source.folder / WEIGHTS_FILE, changes)
+    model.certificate = None if changes else description.certificate
+    _load_weights(model, source, has_new_head="num_classes" in changes)
     return model
 
 
@@ -112,61 +132,73 @@ def lasting(provenance: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in provenance.items() if name not in ("training", "evaluation")}
 
 
-def _load_weights(model: Any, stored: Any, path: Path, changes: dict[str, Any]) -> None:
-    weights = model.weights_by_path()
-    new = {name for name in weights if name.startswith("head/logits/")} if "num_classes" in changes else set()
-    resample = {}
-    if POSITIONS in weights and model.config.grid_size != stored.grid_size:
-        resample[POSITIONS] = functools.partial(
-            _resample_positions, stored=stored.grid_size, wanted=model.config.grid_size
-        )
-    entries = model.canonical_entries(model.config)
-    ignored = {entry.name for entry in _stored_only(model.canonical_entries(stored), entries)}
-    with checkpoints.read(path) as tensors:
+def _load_weights(model: Any, source: Source, *, has_new_head: bool) -> None:
+    stored, weights = source.description.config, model.weights_by_path()
+    with source.open_weights() as tensors:
+        key_map = source.map_keys(tensors)
+        kept = [entry for entry in key_map.entries if entry.variable in weights]
+        mapped = {entry.variable for entry in kept}
+        new = {path: "not in the checkpoint" for path in _added(model, stored) if path not in mapped}
+        if has_new_head:
+            new |= {path: "new head" for path in weights if path.startswith(model.head_weights)}
+        left_out = {
+            name: "the changed model has no place for it"
+            for entry in key_map.entries
+            if entry.variable not in weights
+            for name in entry.names
+        }
         model.load_report = checkpoints.assign(
             weights,
-            entries,
+            kept,
             tensors,
-            source=str(path),
-            new=frozenset(new),
-            resample=resample,
-            ignored=dict.fromkeys(ignored, "head left out"),
+            source=source.name if source.weights is None else str(source.weights),
+            new=key_map.zeros | new,
+            adapted=model.adaptations(stored, model.config),
+            ignored=left_out | key_map.ignored,
         )
-    if new:
-        _start_anew(model.get_layer("head").logits)
+    _initialise(model, new)
+    if has_new_head and model.config.num_classes:
+        sys.stderr.write(f"{source.name}: new head for {model.config.num_classes} classes, random weights.\n")
 
 
-def _stored_only(stored: list[Any], wanted: list[Any]) -> list[Any]:
-    """Returns the entries of a file that a changed model has no place for."""
-    names = {entry.name for entry in wanted}
-    return [entry for entry in stored if entry.name not in names]
+def _added(model: Any, stored: Any) -> list[str]:
+    """Returns the variables that the model has and the stored config has not."""
+    before = {entry.variable for entry in model.canonical_entries(stored)}
+    return [entry.variable for entry in model.canonical_entries(model.config) if entry.variable not in before]
 
 
-def _resample_positions(table: np.ndarray, *, stored: tuple[int, int], wanted: tuple[int, int]) -> np.ndarray:
-    """(1, rows * columns, embed_dim) of one grid -> the same of another."""
-    grid = resample_grid(table.reshape(*stored, -1), *wanted)
-    return grid.reshape(1, wanted[0] * wanted[1], -1)
-
-
-def _start_anew(dense: Any) -> None:
-    """Gives a dense layer that was built without initialization its random starting weights."""
-    for weight, initializer in ((dense.kernel, dense.kernel_initializer), (dense.bias, dense.bias_initializer)):
-        if isinstance(initializer, Skippable):
-            weight.assign(initializer(weight.shape, weight.dtype))
+def _initialise(model: Any, paths: Collection[str]) -> None:
+    """Gives weights that were built without initialization the starting values that their layers choose."""
+    weights = model.weights_by_path()
+    for name in {path.split("/")[0] for path in paths}:
+        layer = model.get_layer(name)
+        fresh = type(layer).from_config(layer.get_config())
+        fresh.build(layer.get_build_config()["input_shape"])
+        for weight in fresh.weights:
+            path = name + weight.path[len(fresh.path) :]
+            if path in paths:
+                weights[path].assign(weight)
 
 
 def _change(stored: Any, changes: dict[str, Any]) -> Any:
     """Applies changes; a new image size gets a position table of its own grid, any size keeps the stored one."""
-    if "image_size" not in changes:
+    if "image_size" not in changes and "patch_size" not in changes:
         return stored.replace(**changes)
-    keeps_grid = changes["image_size"] is None
+    keeps_grid = changes.get("image_size", stored.image_size) is None
     return stored.replace(**changes, position_grid=stored.grid_size if keeps_grid else None)
 
 
-def _change_preprocessing(settings: dict[str, Any] | None, config: Any, changes: dict[str, Any]) -> Any:
-    if settings is None or changes.get("image_size") is None:
-        return settings
-    return Preprocessing.from_dict({**settings, "image_size": config.image_size})
+def _change_preprocessing(fields: dict[str, Any] | None, stored: Any, config: Any) -> Any:
+    if fields is None:
+        return None
+    changed = dict(fields)
+    if config.image_size is not None:
+        changed["image_size"] = config.image_size
+    if config.in_channels != stored.in_channels:
+        changed["num_channels"] = config.in_channels
+        for name in ("mean", "std"):  # no channel is known to be red: all get the average
+            changed[name] = (float(np.mean(changed[name])),)
+    return Preprocessing.from_dict(changed)
 
 
 def _describe(model: Any) -> dict[str, Any]:

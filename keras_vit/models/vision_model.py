@@ -8,8 +8,9 @@ from typing import Any, ClassVar, Self
 import keras
 import numpy as np
 
-from keras_vit.checkpoints import Entry, LoadReport
-from keras_vit.models import preset_folder
+from keras_vit.checkpoints import Adaptation, Entry, LoadReport
+from keras_vit.models import certificate, preset_folder
+from keras_vit.models.certificate import Verification
 from keras_vit.models.config import ModelConfig
 from keras_vit.preprocessing import Preprocessing
 
@@ -19,10 +20,11 @@ KEEP: Any = object()  # "as the preset has it", where None means something else
 class VisionModel(keras.Model):
     """Base of all models: a functional graph built from a config, with preprocessing, labels and provenance.
 
-    A subclass sets `config_class` and provides `build_graph`, `canonical_entries` and `timm_settings`.
+    A subclass sets `config_class` and provides `build_graph`, `canonical_entries`, `adaptations` and `timm_settings`.
     """
 
     config_class: ClassVar[type[ModelConfig]]
+    head_weights: ClassVar[tuple[str, ...]] = ("head/logits/", "head/distillation_logits/")  # paths start with these
 
     def __init__(
         self,
@@ -52,6 +54,7 @@ class VisionModel(keras.Model):
         self.labels = _check_labels(labels, config)
         self.provenance = {"license": "mit"} if provenance is None else dict(provenance)
         self.load_report: LoadReport | None = None
+        self.certificate: dict[str, Any] | None = None
         self._has_warned = False
 
     # What a subclass provides.
@@ -67,9 +70,16 @@ class VisionModel(keras.Model):
         raise NotImplementedError
 
     @staticmethod
+    def adaptations(stored: Any, wanted: Any) -> dict[str, Adaptation]:
+        """Returns how weights of one config become those of another, for each variable whose shape differs."""
+        raise NotImplementedError
+
+    @staticmethod
     def timm_settings(config: Any) -> dict[str, Any]:
         """Returns what timm's `config.json` says of the model."""
         raise NotImplementedError
+
+    to_transformers: ClassVar[Any] = None  # settings and entries of a writer, where transformers has such models
 
     # Presets.
 
@@ -80,40 +90,90 @@ class VisionModel(keras.Model):
         *,
         num_classes: int | None = None,
         image_size: Any = KEEP,
+        patch_size: int | tuple[int, int] | None = None,
+        in_channels: int | None = None,
+        pooling: str | None = None,
         drop_path_rate: float | None = None,
         load_weights: bool = True,
         dtype: Any = None,
+        **download: Any,
     ) -> Self:
-        """Builds a model from a preset's name or folder.
+        """Builds a model from a preset's name, folder, file or Hub repository, and loads its weights.
+
+        `load_report` of the model says what became of every weight.
 
         Args:
-            preset: A name that `keras_vit.list_presets()` knows, or a folder that `save_to_preset` wrote.
+            preset: A name that `keras_vit.list_presets()` knows; a folder that `save_to_preset`, timm, transformers or
+                KerasHub wrote; a `.npz` file of Google's; or a Hub repository of these kinds, "owner/name",
+                "hf://owner/name@revision".
             num_classes: Puts a new head of this many classes on the model; 0 leaves out the head.
             image_size: (height, width) in pixels to use the model at, or None for any size; positions are resampled.
+            patch_size: Pixels of a patch; the patch kernel is resampled as in FlexiViT.
+            in_channels: Channels of the images; the patch kernel is adapted from RGB as timm does.
+            pooling: Another way from tokens to one vector; what it needs newly starts at random.
             drop_path_rate: Stochastic depth to train with, 0 <= rate < 1.
             load_weights: False keeps the random starting weights.
             dtype: Name of a dtype policy, such as "mixed_bfloat16".
+            download: For Hub repositories: `revision`, `token`, `cache_dir`, `endpoint`, `local_files_only` as in
+                `keras_vit.hub.download`.
 
         Raises:
             ValueError: The name is unknown (close ones are named), the preset is of another class, or the weights
-                do not fit the model.
+                do not fit the model: all differences are listed.
+            OSError: A repository cannot be downloaded.
         """
-        changes: dict[str, Any] = {} if image_size is KEEP else {"image_size": image_size}
-        if drop_path_rate is not None:
-            changes["drop_path_rate"] = drop_path_rate
-        if num_classes is not None:
-            changes["num_classes"] = num_classes
-        model: Self = preset_folder.load(preset, cls, changes, load_weights=load_weights, dtype=dtype)
+        wanted = {
+            "num_classes": num_classes,
+            "patch_size": patch_size,
+            "in_channels": in_channels,
+            "pooling": pooling,
+            "drop_path_rate": drop_path_rate,
+        }
+        changes = {name: value for name, value in wanted.items() if value is not None}
+        if image_size is not KEEP:
+            changes["image_size"] = image_size
+        model: Self = preset_folder.load(preset, cls, changes, load_weights=load_weights, dtype=dtype, **download)
         return model
 
-    def save_to_preset(self, folder: str | os.PathLike[str]) -> Path:
+    def save_to_preset(self, folder: str | os.PathLike[str], *, certify: bool = False) -> Path:
         """Writes `config.json`, `model.safetensors`, `README.md` and `LICENSE`, all of them or nothing.
+
+        Args:
+            folder: Where to write.
+            certify: Whether to run the model once and record what it returns, for `verify` after loading.
 
         Raises:
             OSError: The folder cannot be written; an older one stays as it was.
             ValueError: A weight is not finite.
         """
-        return preset_folder.save(self, folder)
+        return preset_folder.save(self, folder, certify=certify)
+
+    def save_for_transformers(self, folder: str | os.PathLike[str]) -> Path:
+        """Writes a folder that transformers loads as a model of its own, with its names, settings and processor.
+
+        Folders of `save_to_preset` load in transformers too, through timm; this is for where timm is not installed.
+
+        Raises:
+            OSError: The folder cannot be written; an older one stays as it was.
+            ValueError: transformers has no model like this one (the settings are named), or a weight is not finite.
+        """
+        return preset_folder.save_for_transformers(self, folder)
+
+    def verify(self) -> Verification:
+        """Compares what the model returns for a fixed input with what was recorded when the preset was converted.
+
+        Proves, on any backend, that the weights arrived and are computed with as they should be.
+
+        Raises:
+            VerificationError: An encoder layer or the outputs differ by more than rounding; the first one is named.
+            ValueError: The preset has no certificate, or the model has been changed since.
+        """
+        if self.certificate is None:
+            raise ValueError(
+                "verify needs a model loaded, unchanged, from a preset with a certificate, which `keras-vit convert` and "
+                "save_to_preset(folder, certify=True) write; this model has none."
+            )
+        return certificate.verify(self, self.certificate)
 
     # Use.
 
@@ -206,6 +266,7 @@ class VisionModel(keras.Model):
         held_out = kwargs.get("validation_data")
         self._check_data(*(held_out[:2] if isinstance(held_out, list | tuple) else [held_out]))
         self.provenance = preset_folder.lasting(self.provenance)
+        self.certificate = None
         return super().fit(x, y, *args, **kwargs)
 
     def evaluate(self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any) -> Any:

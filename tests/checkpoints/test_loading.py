@@ -5,13 +5,27 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from keras_vit.checkpoints import CheckpointError, Entry, assign, collect, position_grid, read, transpose, write
+from keras_vit.checkpoints import (
+    Adaptation,
+    CheckpointError,
+    Entry,
+    Rows,
+    assign,
+    collect,
+    identity,
+    position_grid,
+    read,
+    row_vector,
+    rows_of,
+    transpose,
+    write,
+)
 from keras_vit.resampling import resample_grid
 
 ENTRIES = [
     Entry("dense/kernel", "fc.weight", transpose),
     Entry("dense/bias", "fc.bias"),
-    Entry("positions", "pos_embed", position_grid),
+    Entry("positions", "pos_embed", position_grid()),
 ]
 SHAPES = {"dense/kernel": (2, 3), "dense/bias": (3,), "positions": (2, 2, 3)}
 
@@ -153,7 +167,7 @@ def test_long_lists_are_shortened(variables, tensors):
 def test_new_variables_keep_their_values_and_their_tensors_are_ignored(variables, tensors):
     variables["dense/bias"].assign(np.full(3, 7.0, "float32"))
     tensors["fc.weight"] = np.zeros((1000, 2), "float32")  # a head of other classes
-    report = assign(variables, ENTRIES, tensors, source="file", new={"dense/kernel", "dense/bias"})
+    report = assign(variables, ENTRIES, tensors, source="file", new=dict.fromkeys(["dense/kernel", "dense/bias"], "new head"))
     np.testing.assert_array_equal(value(variables["dense/bias"]), 7)
     np.testing.assert_array_equal(value(variables["positions"]).reshape(1, 4, 3), tensors["pos_embed"])
     assert report.ignored == {"fc.weight": "new head", "fc.bias": "new head"}
@@ -162,7 +176,7 @@ def test_new_variables_keep_their_values_and_their_tensors_are_ignored(variables
 
 def test_new_variables_need_no_tensor(variables, tensors):
     del tensors["fc.weight"], tensors["fc.bias"]
-    report = assign(variables, ENTRIES, tensors, source="file", new={"dense/kernel", "dense/bias"})
+    report = assign(variables, ENTRIES, tensors, source="file", new=dict.fromkeys(["dense/kernel", "dense/bias"], "new head"))
     assert report.ignored == {}
 
 
@@ -186,29 +200,30 @@ def test_positions_are_resampled_before_their_shape_is_checked(variables, tensor
         ENTRIES,
         tensors,
         source="file",
-        resample={"positions": lambda table: resample_grid(table.reshape(4, 3, 3), 2, 2).reshape(1, 4, 3)},
+        adapted={"positions": Adaptation((4, 3, 3), lambda table: resample_grid(table, 2, 2))},
     )
     np.testing.assert_array_equal(value(variables["positions"]), resampled)
     assert report.rows[2].status == "resampled"
-    assert report.rows[2].note == "(1, 12, 3) -> (1, 4, 3)"
+    assert report.rows[2].note == "(4, 3, 3) -> (2, 2, 3)"
 
 
 def test_resampling_that_changes_nothing_counts_as_loaded(variables, tensors):
-    report = assign(variables, ENTRIES, tensors, source="file", resample={"positions": lambda table: table.copy()})
+    unchanged = Adaptation((2, 2, 3), lambda table: table.copy())
+    report = assign(variables, ENTRIES, tensors, source="file", adapted={"positions": unchanged})
     assert report.rows[2].status == "loaded"
 
 
 @pytest.mark.parametrize(
-    ("resample", "message"),
+    ("fit", "message"),
     [
-        (lambda table: table.reshape(5, 5, 3), "~ pos_embed cannot be resampled: cannot reshape"),
-        (lambda table: table[:, :3], r"~ shape of pos_embed: \(1, 3, 3\) after resampling, \(1, 4, 3\) in the model"),
+        (lambda table: table.reshape(5, 5, 3), "~ pos_embed cannot be adapted: cannot reshape"),
+        (lambda table: table[:1], r"~ shape of pos_embed: \(1, 2, 3\) after resampling, \(2, 2, 3\) in the model"),
         (lambda table: table * np.nan, "! not finite: pos_embed"),
     ],
 )
-def test_failed_resampling_is_a_difference(variables, tensors, resample, message):
+def test_failed_resampling_is_a_difference(variables, tensors, fit, message):
     with pytest.raises(CheckpointError, match=message):
-        assign(variables, ENTRIES, tensors, source="file", resample={"positions": resample})
+        assign(variables, ENTRIES, tensors, source="file", adapted={"positions": Adaptation((2, 2, 3), fit)})
     assert_unchanged(variables)
 
 
@@ -226,8 +241,8 @@ def test_a_variable_without_entry_is_a_difference(variables, tensors):
         ([*ENTRIES, Entry("dense/bias", "other")], {}, "variable dense/bias has two entries"),
         ([*ENTRIES[:2], Entry("positions", "fc.bias")], {}, "tensor fc.bias has two entries"),
         ([*ENTRIES, Entry("absent", "absent")], {}, "absent is no variable of the model"),
-        (ENTRIES, {"new": {"absent"}}, "absent is no variable of the model"),
-        (ENTRIES, {"resample": {"absent": np.copy}}, "absent is no variable of the model"),
+        (ENTRIES, {"new": {"absent": "new head"}}, "absent is no variable of the model"),
+        (ENTRIES, {"adapted": {"absent": Adaptation((3,), np.copy)}}, "absent is no variable of the model"),
     ],
 )
 def test_a_key_map_that_contradicts_itself_is_refused(variables, tensors, entries, arguments, message):
@@ -248,3 +263,88 @@ def test_a_misshapen_tensor_is_not_even_read(tmp_path, variables, tensors, monke
         with pytest.raises(CheckpointError, match="~ shape of fc.bias"):
             assign(variables, ENTRIES, stored, source="file")
     assert "fc.bias" not in read_names
+
+
+# Variables that files store in parts, or in one tensor with others.
+
+
+def make(**shapes):
+    return {name: keras.Variable(np.zeros(shape), dtype="float32", name="v") for name, shape in shapes.items()}
+
+
+def test_several_tensors_make_one_variable_and_come_apart_again(rng):
+    variables = make(kernel=(2, 9), bias=(9,))
+    entries = [
+        Entry("kernel", ("q.weight", "k.weight", "v.weight"), transpose),
+        Entry("bias", ("q.bias", "k.bias", "v.bias")),
+    ]
+    tensors = {f"{name}.weight": rng.normal(size=(3, 2)).astype("float32") for name in "qkv"}
+    tensors |= {f"{name}.bias": rng.normal(size=3).astype("float32") for name in "qkv"}
+    report = assign(variables, entries, tensors, source="file")
+    np.testing.assert_array_equal(value(variables["kernel"])[:, 3:6], tensors["k.weight"].T)
+    np.testing.assert_array_equal(value(variables["bias"])[6:], tensors["v.bias"])
+    assert report.rows[0].name == "q.weight, k.weight, v.weight"
+    again = collect(variables, entries)
+    assert again.keys() == tensors.keys()
+    for name, array in tensors.items():
+        np.testing.assert_array_equal(again[name], array)
+
+
+def test_a_missing_part_is_named(rng):
+    tensors = {name: np.zeros(3, "float32") for name in "qv"}
+    with pytest.raises(CheckpointError, match=r"- in the model, not in the file: k \(variable bias\)"):
+        assign(make(bias=(9,)), [Entry("bias", ("q", "k", "v"))], tensors, source="file")
+
+
+def test_one_tensor_holds_several_variables_one_below_the_other(rng):
+    variables = make(expand=(2, 4), qkv=(2, 6))
+    entries = [
+        Entry("expand", "in_proj.weight", rows_of(transpose, 0, 4, 10)),
+        Entry("qkv", "in_proj.weight", rows_of(transpose, 4, 10, 10)),
+    ]
+    tensors = {"in_proj.weight": rng.normal(size=(10, 2)).astype("float32")}
+    assign(variables, entries, tensors, source="file")
+    np.testing.assert_array_equal(value(variables["expand"]), tensors["in_proj.weight"][:4].T)
+    np.testing.assert_array_equal(value(variables["qkv"]), tensors["in_proj.weight"][4:].T)
+    np.testing.assert_array_equal(collect(variables, entries)["in_proj.weight"], tensors["in_proj.weight"])
+    with pytest.raises(CheckpointError, match=r"~ shape of in_proj.weight: \(9, 2\) in the file, \(10, 2\)"):
+        assign(variables, entries, {"in_proj.weight": np.zeros((9, 2), "float32")}, source="file")
+
+
+def test_a_tensor_is_read_once_for_all_its_variables(rng):
+    reads = []
+
+    class Stored(dict):
+        def __getitem__(self, name):
+            reads.append(name)
+            return super().__getitem__(name)
+
+        def shape(self, name):
+            return dict.__getitem__(self, name).shape
+
+    entries = [Entry("a", "both", rows_of(identity, 0, 1, 2)), Entry("b", "both", rows_of(identity, 1, 2, 2))]
+    assign(make(a=(1,), b=(1,)), entries, Stored(both=np.ones(2, "float32")), source="file")
+    assert reads == ["both", "both"]  # once to check, once to load
+
+
+def test_places_of_tokens_are_added_to_the_tokens(rng):
+    variables = make(token=(1, 3), registers=(2, 3), table=(2, 2, 3))
+    entries = [
+        Entry("token", "cls_token", row_vector, Rows("pos_embed", 0, 1)),
+        Entry("registers", "reg_token", row_vector, Rows("pos_embed", 1, 3)),
+        Entry("table", "pos_embed", position_grid(3)),
+    ]
+    tensors = {
+        "cls_token": rng.normal(size=(1, 1, 3)).astype("float32"),
+        "reg_token": rng.normal(size=(1, 2, 3)).astype("float32"),
+        "pos_embed": rng.normal(size=(1, 7, 3)).astype("float32"),
+    }
+    report = assign(variables, entries, tensors, source="file")
+    positions = tensors["pos_embed"][0]
+    np.testing.assert_array_equal(value(variables["token"]), tensors["cls_token"][0] + positions[:1])
+    np.testing.assert_array_equal(value(variables["registers"]), tensors["reg_token"][0] + positions[1:3])
+    np.testing.assert_array_equal(value(variables["table"]).reshape(4, 3), positions[3:])
+    assert report.rows[0].note == "with its place in pos_embed added"
+    written = collect(variables, entries)
+    assert written["pos_embed"].shape == (1, 7, 3)
+    assert not written["pos_embed"][:, :3].any()

@@ -32,16 +32,30 @@ def weights(tmp_path):
 # What is written.
 
 
-@pytest.mark.parametrize("dtype", ["float16", "float32", "float64", ml_dtypes.bfloat16])
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
 def test_arrays_come_back_as_they_were(weights, dtype):
-    tensors = {"matrix": np.arange(6).reshape(2, 3).astype(dtype), "scalar": np.array(2.5, dtype)}
+    tensors = {
+        "matrix": np.arange(6).reshape(2, 3).astype(dtype),
+        "scalar": np.array(2.5, dtype),
+        "none": np.zeros((2, 0), dtype),
+    }
     write(weights, tensors)
     with read(weights) as stored:
-        assert sorted(stored) == ["matrix", "scalar"]
+        assert sorted(stored) == ["matrix", "none", "scalar"]
         for name, array in tensors.items():
             assert stored[name].dtype == array.dtype
             assert stored.shape(name) == array.shape
             np.testing.assert_array_equal(stored[name], array)
+
+
+def test_bfloat16_comes_back_as_float32(weights):
+    numbers = np.array([[1.0, -2.5], [3e38, 1e-40]]).astype(ml_dtypes.bfloat16)
+    write(weights, {"matrix": numbers, "scalar": np.array(2.5, ml_dtypes.bfloat16)})
+    with read(weights) as stored:
+        assert stored.dtype("matrix") == "BF16"
+        assert stored["matrix"].dtype == np.float32
+        np.testing.assert_array_equal(stored["matrix"], numbers.astype("float32"))
+        assert stored["scalar"].shape == ()
 
 
 def test_the_safetensors_library_reads_what_is_written(weights):
@@ -139,6 +153,46 @@ def test_a_file_of_another_name_is_read_by_its_content(tmp_path):
         np.testing.assert_array_equal(stored["a"], np.ones(2))
 
 
+def test_numbers_may_start_anywhere(weights):
+    header = {"half": {"dtype": "F16", "shape": [1], "data_offsets": [0, 2]}, "single": floats(2, 2)}
+    raw_file(weights, header, np.float16(3).tobytes() + np.array([1, 2], "<f4").tobytes())
+    with read(weights) as stored:
+        assert stored["half"].tolist() == [3]
+        assert stored["single"].tolist() == [1, 2]
+
+
+def test_arrays_are_independent_of_the_file(weights):
+    write(weights, {"a": np.ones(2, "float32")})
+    with read(weights) as stored:
+        array = stored["a"]
+        array += 1
+        np.testing.assert_array_equal(stored["a"], np.ones(2))
+    weights.write_bytes(b"")
+    np.testing.assert_array_equal(array, np.full(2, 2))
+
+
+def test_a_file_that_shrinks_while_open_is_an_error(weights):
+    write(weights, {"a": np.ones(100_000, "float32")})
+    with read(weights) as stored:
+        os.truncate(weights, 1000)
+        with pytest.raises(CheckpointError, match="'a' cannot be read: the file has become shorter"):
+            stored["a"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the peak of memory has another unit elsewhere")
+def test_one_tensor_is_read_without_the_others(weights, run_python):
+    write(weights, {"large": np.zeros(50_000_000, "float32"), "small": np.ones(1, "float32")})
+    code = """
+        import resource, sys
+        from keras_vit.checkpoints import read
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        with read(sys.argv[1]) as stored:
+            stored["small"], stored.shape("large"), "large" in stored
+        print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+    """
+    assert int(run_python(code.replace("\n        ", "\n"), weights)) * 1024 < 50_000_000
+
+
 def test_metadata_of_a_file_without_any_is_empty(weights):
     raw_file(weights, {"a": floats(1)}, bytes(4))
     with read(weights) as stored:
@@ -162,26 +216,18 @@ def test_unknown_dtypes_are_refused(weights, dtype):
 
 
 @pytest.mark.parametrize(
-    ("content", "found"),
+    ("content", "message"),
     [
-        (b"PK\x03\x04" + bytes(60), "a ZIP archive"),
-        (b"\x80\x02}q\x00X\x06\x00\x00\x00weightq\x01" + bytes(40), "a Python pickle"),
-        (b"\x80\x04\x95\x1a\x00\x00\x00\x00{\x00", "a Python pickle"),
-        (b"\x89HDF\r\n\x1a\n" + bytes(60), "an HDF5 file"),
-        (b"\x93NUMPY\x01\x00v\x00{'descr'", "a NumPy array"),
-        (b"\x1f\x8b\x08\x00" + bytes(60), "gzip"),
-        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n", "a Git LFS pointer"),
-        (b"<!DOCTYPE html><html><body>Not found</body></html>", "an HTML page"),
-        (b"\n<html><body>Sign in</body></html>", "an HTML page"),
-        (b'{"error": "Repository not found"}', "JSON text"),
-        (b"", "it is empty"),
+        (b"", "needs a safetensors file; .* it is empty"),
         (b"\x10\x00", "cut short"),
         (bytes(100), "something else"),
+        (b"\x89HDF\r\n\x1a\n" + bytes(60), "an HDF5 file.*open_weights"),
+        (b'{"weight_map": {}}', "JSON text.*open_weights"),
     ],
 )
-def test_other_formats_are_refused_by_name(weights, content, found):
+def test_other_formats_are_refused_by_name(weights, content, message):
     weights.write_bytes(content)
-    with pytest.raises(CheckpointError, match=found) as error:
+    with pytest.raises(CheckpointError, match=message) as error:
         read(weights)
     assert str(weights) in str(error.value)
 
@@ -240,7 +286,7 @@ def test_a_huge_header_is_refused_before_it_is_read(weights):
 )
 def test_damaged_files_are_refused(weights, header, data):
     raw_file(weights, header, data)
-    with pytest.raises(CheckpointError, match=r"model\.safetensors is a damaged safetensors file"):
+    with pytest.raises(CheckpointError, match=r"model\.safetensors is (a damaged safetensors file|damaged): "):
         read(weights)
 
 

@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from keras_vit.checkpoints import identity, patch_kernel, position_grid, row_vector, transpose
+from keras_vit.checkpoints import identity, patch_kernel, position_grid, row_vector, rows_of, transpose
 
 CASES = [
     (identity, (3, 4), (3, 4)),
     (transpose, (3, 4), (4, 3)),
     (patch_kernel, (2, 3, 4, 5), (5, 4, 2, 3)),
-    (position_grid, (2, 3, 4), (1, 6, 4)),
+    (position_grid(), (2, 3, 4), (1, 6, 4)),
     (row_vector, (2, 3), (1, 2, 3)),
 ]
 
@@ -40,4 +40,22 @@ def test_patch_kernel_is_the_convolution_of_pytorch():
 def test_positions_are_stored_row_by_row():
     table = np.zeros((2, 3, 1))
     table[1, 0] = 1
-    assert position_grid.write(table)[0, :, 0].tolist() == [0, 0, 0, 1, 0, 0]
+    assert position_grid().write(table)[0, :, 0].tolist() == [0, 0, 0, 1, 0, 0]
+
+
+def test_rows_in_front_of_positions_are_left_out_and_written_as_zeros():
+    stored = np.arange(16, dtype="float32").reshape(1, 8, 2)
+    transform = position_grid(2)
+    assert transform.file_shape((2, 3, 2)) == (1, 8, 2)
+    table = transform.read(stored, (2, 3, 2))
+    np.testing.assert_array_equal(table.reshape(6, 2), stored[0, 2:])
+    np.testing.assert_array_equal(transform.write(table)[0, :2], 0)
+    np.testing.assert_array_equal(transform.write(table)[0, 2:], stored[0, 2:])
+
+
+def test_rows_of_a_tensor_are_read_alone():
+    stored = np.arange(20, dtype="float32").reshape(10, 2)
+    transform = rows_of(transpose, 4, 7, 10)
+    assert transform.file_shape((2, 3)) == (10, 2)
+    np.testing.assert_array_equal(transform.read(stored, (2, 3)), stored[4:7].T)
+    np.testing.assert_array_equal(transform.write(stored[4:7].T), stored[4:7])

@@ -27,21 +27,30 @@ class ViTConfig(ModelConfig):
     depth: int = whole(12, 1, 200)  # number of encoder layers
     num_heads: int = whole(12, 1, 1024)  # attention heads; must divide embed_dim
     mlp_ratio: float = number(4.0, 0, 64, above=True)  # width of the feed-forward part / embed_dim
+    order: str = choice("pre_norm", "pre_norm", "post_norm", "parallel")  # of norms and branches in an encoder layer
     mlp: str = choice("mlp", "mlp", "swiglu")  # kind of feed-forward part
     activation: str = choice("gelu", "gelu", "gelu_tanh", "quick_gelu", "silu")  # of mlp="mlp"; "gelu" is the exact one
     positional_encoding: str = choice("learned", "learned", "sincos", "none")
     position_grid: tuple[int, int] | None = pair(None, 1, 4096, optional=True)  # stored; None = the image's
+    use_patch_norm: bool = switch(False)  # normalise patches before positions are added (AIMv2)
     use_class_token: bool = switch(True)
+    use_distillation_token: bool = switch(False)  # a second token with logits of its own, averaged with the first's
     num_register_tokens: int = whole(0, 0, 1024)  # extra tokens that no head reads; 4 in DINOv2 with registers
+    use_embedding_norm: bool = switch(False)  # normalise before the first layer; patches have no bias then (CLIP)
     use_qkv_bias: bool = switch(True)
+    use_projection_bias: bool = switch(True)  # of the attention's projection and of the feed-forward part
     use_qk_norm: bool = switch(False)  # normalise queries and keys per head
+    use_sub_norm: bool = switch(False)  # normalise before that projection and inside the feed-forward part (BEiT-3)
     layer_scale_init: float | None = number(None, 0, 10, above=True, optional=True)  # None = no layer scale
+    norm: str = choice("layer_norm", "layer_norm", "rms_norm")
     norm_epsilon: float = number(1e-6, 0, 0.1, above=True)  # added to variances
     dropout_rate: float = number(0.0, 0, 1, below=True)  # after positions and dense layers
     attention_dropout_rate: float = number(0.0, 0, 1, below=True)  # of attention weights
     drop_path_rate: float = number(0.0, 0, 1, below=True)  # of the last layer, linear from 0 at the first
     num_classes: int = whole(1000, 0, 1_000_000)  # 0 = no head, features
-    pooling: str = choice("token", "token", "mean", "max", "attention", "none")  # tokens to one vector
+    pooling: str = choice("token", "token", "mean", "max", "token_mean", "attention", "none")  # tokens to one vector
+    pool_prefix_tokens: bool = switch(False)  # mean, max and attention pooling read prefix tokens too
+    use_final_norm: bool = switch(True)  # normalise after the last encoder layer (RADIO does not)
     use_head_norm: bool = switch(False)  # normalise after pooling instead of before
     pre_logits_dim: int | None = whole(None, 1, 16384, optional=True)  # extra tanh layer before the logits
     head_dropout_rate: float = number(0.0, 0, 1, below=True)  # before the logits
@@ -53,7 +62,7 @@ class ViTConfig(ModelConfig):
 
     @property
     def num_prefix_tokens(self) -> int:
-        return int(self.use_class_token) + self.num_register_tokens
+        return int(self.use_class_token) + int(self.use_distillation_token) + self.num_register_tokens
 
     @property
     def grid_size(self) -> tuple[int, int]:
@@ -73,8 +82,14 @@ class ViTConfig(ModelConfig):
             problems.append(
                 f"embed_dim needs to be a multiple of 4 for positional_encoding='sincos'; got {self.embed_dim}"
             )
-        if self.pooling == "token" and not self.use_class_token:
-            problems.append("pooling='token' needs use_class_token=True; without one, choose 'mean'")
+        if self.pooling.startswith("token") and not self.use_class_token:
+            problems.append(f"pooling={self.pooling!r} needs use_class_token=True; without one, choose 'mean'")
+        if self.order == "post_norm" and self.layer_scale_init is not None:
+            problems.append(f"layer_scale_init needs to be None for order='post_norm'; got {self.layer_scale_init}")
+        if self.use_distillation_token and (self.pooling != "token" or self.pre_logits_dim):
+            problems.append("use_distillation_token=True needs pooling='token' and pre_logits_dim=None")
+        if self.use_head_norm and not self.use_final_norm:
+            problems.append("use_head_norm=True needs use_final_norm=True; it says where that norm is")
         if self.image_size is not None:
             problems += self._explain_patches(self.image_size)
         return problems

@@ -12,9 +12,13 @@ from keras_vit.layers import (
     PrefixTokens,
     TransformerEncoder,
 )
+from keras_vit.layers.normalization import make_norm
 from keras_vit.models.vision_model import VisionModel
 from keras_vit.models.vit import key_maps
+from keras_vit.models.vit.adaptations import adaptations
 from keras_vit.models.vit.config import ViTConfig
+from keras_vit.models.vit.layouts import TO_TRANSFORMERS
+from keras_vit.models.vit.layouts.timm_arguments import settings_of
 
 
 @keras.saving.register_keras_serializable(package="keras_vit")
@@ -52,47 +56,63 @@ class ViT(VisionModel):
         images = keras.Input((height, width, config.in_channels), name="images")
 
         patches = PatchEmbedding(
-            config.patch_size, config.embed_dim, pad=config.pad, dtype=dtype, name="patch_embedding"
+            config.patch_size,
+            config.embed_dim,
+            use_bias=not config.use_embedding_norm,
+            pad=config.pad,
+            dtype=dtype,
+            name="patch_embedding",
         )(images)
+        if config.use_patch_norm:
+            patches = make_norm(config.norm, config.norm_epsilon, name="patch_norm", dtype=dtype)(patches)
         tokens = PositionalEncoding(
             config.positional_encoding, config.grid_size, dtype=dtype, name="positional_encoding"
         )(patches)
         if config.num_prefix_tokens:
             tokens = PrefixTokens(
                 use_class_token=config.use_class_token,
+                use_distillation_token=config.use_distillation_token,
                 num_register_tokens=config.num_register_tokens,
                 dtype=dtype,
                 name="prefix_tokens",
             )(tokens)
         if config.dropout_rate:
             tokens = keras.layers.Dropout(config.dropout_rate, dtype=dtype, name="dropout")(tokens)
+        if config.use_embedding_norm:
+            tokens = make_norm(config.norm, config.norm_epsilon, name="embedding_norm", dtype=dtype)(tokens)
 
         for index, drop_path_rate in enumerate(np.linspace(0, config.drop_path_rate, config.depth)):
             tokens = TransformerEncoder(
                 config.num_heads,
                 config.mlp_dim,
+                order=config.order,
                 mlp=config.mlp,
                 activation=config.activation,
                 use_qkv_bias=config.use_qkv_bias,
+                use_projection_bias=config.use_projection_bias,
                 use_qk_norm=config.use_qk_norm,
+                use_sub_norm=config.use_sub_norm,
                 layer_scale_init=config.layer_scale_init,
                 dropout_rate=config.dropout_rate,
                 attention_dropout_rate=config.attention_dropout_rate,
                 drop_path_rate=float(drop_path_rate),
+                norm=config.norm,
                 norm_epsilon=config.norm_epsilon,
                 dtype=dtype,
                 name=f"encoder_{index}",
             )(tokens)
 
-        if not config.use_head_norm:
-            tokens = keras.layers.LayerNormalization(epsilon=config.norm_epsilon, dtype=dtype, name="norm")(tokens)
+        if config.use_final_norm and not config.use_head_norm:
+            tokens = make_norm(config.norm, config.norm_epsilon, name="norm", dtype=dtype)(tokens)
         logits = ClassificationHead(
             config.num_classes,
             pooling=config.pooling,
-            num_prefix_tokens=config.num_prefix_tokens,
+            num_prefix_tokens=0 if config.pool_prefix_tokens else config.num_prefix_tokens,
+            use_distillation=config.use_distillation_token,
             use_norm=config.use_head_norm,
             pre_logits_dim=config.pre_logits_dim,
             dropout_rate=config.head_dropout_rate,
+            norm=config.norm,
             norm_epsilon=config.norm_epsilon,
             attention_pooling=_attention_pooling(config),
             dtype=dtype,
@@ -101,7 +121,9 @@ class ViT(VisionModel):
         return images, logits
 
     canonical_entries = staticmethod(key_maps.canonical)
-    timm_settings = staticmethod(key_maps.timm_settings)
+    adaptations = staticmethod(adaptations)
+    to_transformers = TO_TRANSFORMERS
+    timm_settings = staticmethod(settings_of)
 
 
 def _attention_pooling(config: ViTConfig) -> dict[str, Any] | None:
@@ -111,5 +133,6 @@ def _attention_pooling(config: ViTConfig) -> dict[str, Any] | None:
         "num_heads": config.num_heads,
         "mlp_dim": config.mlp_dim,
         "activation": config.activation,
+        "norm": config.norm,
         "norm_epsilon": config.norm_epsilon,
     }

@@ -1,21 +1,139 @@
-"""The presets of ViT, as data."""
+"""The presets of ViT: timm's published checkpoints, the short names for the usual ones, and vit_digits."""
 
+import csv
+import functools
+import json
 from pathlib import Path
 from typing import Any
 
 from keras_vit.models.catalogue import Preset
+from keras_vit.models.labels import NUM_CLASSES
 
-# name: (embed_dim, depth, num_heads, patch_size, parameters). Source: Dosovitskiy et al., 2021, arXiv 2010.11929,
-# table 1 (B, L, H); Steiner et al., 2022, arXiv 2106.10270, table 2 (Ti, S).
-SIZES: dict[str, tuple[int, int, int, int, int]] = {
-    "vit_ti16": (192, 12, 3, 16, 5_717_224),
-    "vit_s16": (384, 12, 6, 16, 22_050_280),
-    "vit_s32": (384, 12, 6, 32, 22_878_568),
-    "vit_b8": (768, 12, 12, 8, 86_576_104),
-    "vit_b16": (768, 12, 12, 16, 86_566_888),
-    "vit_b32": (768, 12, 12, 32, 88_223_464),
-    "vit_l16": (1024, 24, 16, 16, 304_325_608),
-    "vit_h14": (1280, 32, 16, 14, 632_044_520),
+# Both are written by `python -m tests.parity.timm_table`.
+ARCHITECTURES_FILE = Path(__file__).parent / "timm_architectures.csv"
+CHECKPOINTS_FILE = Path(__file__).parent / "timm_checkpoints.csv"
+
+REPORTED_SOURCE = "timm's published results table, results-imagenet.csv"
+
+_DIFFERENTIAL = "its attention is the difference of two softmaxes (differential attention)"
+_UNEVEN = "its patches of 14 pixels do not divide 384, and timm leaves out the last 6 rows and columns; take {}"
+
+# How the names of architectures that ViT does not build begin -> why.
+EXCEPTIONS = {
+    "vit_dlittle_": _DIFFERENTIAL,
+    "vit_dpwee_": _DIFFERENTIAL,
+    "vit_dwee_": _DIFFERENTIAL,
+    "vit_so400m_patch14_siglip_384": _UNEVEN.format("vit_so400m_patch14_siglip_378.webli"),
+    "vit_so400m_patch14_siglip_gap_384": _UNEVEN.format("vit_so400m_patch14_siglip_gap_378.webli"),
+}
+
+# FAMILY_SIZE[_KIND][_IMAGE SIZE] -> full name. Without an image size it is 224, or the smallest that is published. A
+# classifier of ImageNet-1k (vit, deit, deit3, flexivit, and all that end with in1k) is the one of its architecture
+# with the best reported top-1; vit_h14, of which none is published, is the encoder trained on ImageNet-21k. Encoders
+# are those of the family's own authors; CLIP's are OpenAI's, and in sizes that OpenAI did not publish, LAION's.
+SHORT_NAMES = {
+    "vit_ti16": "vit_tiny_patch16_224.augreg_in21k_ft_in1k",
+    "vit_ti16_384": "vit_tiny_patch16_384.augreg_in21k_ft_in1k",
+    "vit_ti16_in21k": "vit_tiny_patch16_224.augreg_in21k",
+    "vit_s16": "vit_small_patch16_224.augreg_in21k_ft_in1k",
+    "vit_s16_384": "vit_small_patch16_384.augreg_in21k_ft_in1k",
+    "vit_s16_in21k": "vit_small_patch16_224.augreg_in21k",
+    "vit_s32": "vit_small_patch32_224.augreg_in21k_ft_in1k",
+    "vit_s32_384": "vit_small_patch32_384.augreg_in21k_ft_in1k",
+    "vit_s32_in21k": "vit_small_patch32_224.augreg_in21k",
+    "vit_b8": "vit_base_patch8_224.augreg2_in21k_ft_in1k",
+    "vit_b8_in21k": "vit_base_patch8_224.augreg_in21k",
+    "vit_b16": "vit_base_patch16_224.augreg2_in21k_ft_in1k",
+    "vit_b16_384": "vit_base_patch16_384.augreg_in21k_ft_in1k",
+    "vit_b16_in21k": "vit_base_patch16_224.augreg_in21k",
+    "vit_b32": "vit_base_patch32_224.augreg_in21k_ft_in1k",
+    "vit_b32_384": "vit_base_patch32_384.augreg_in21k_ft_in1k",
+    "vit_b32_in21k": "vit_base_patch32_224.augreg_in21k",
+    "vit_l16": "vit_large_patch16_224.augreg_in21k_ft_in1k",
+    "vit_l16_384": "vit_large_patch16_384.augreg_in21k_ft_in1k",
+    "vit_l16_in21k": "vit_large_patch16_224.augreg_in21k",
+    "vit_l32_384": "vit_large_patch32_384.orig_in21k_ft_in1k",
+    "vit_h14": "vit_huge_patch14_224.orig_in21k",
+    "deit_ti16": "deit_tiny_patch16_224.fb_in1k",
+    "deit_ti16_distilled": "deit_tiny_distilled_patch16_224.fb_in1k",
+    "deit_s16": "deit_small_patch16_224.fb_in1k",
+    "deit_s16_distilled": "deit_small_distilled_patch16_224.fb_in1k",
+    "deit_b16": "deit_base_patch16_224.fb_in1k",
+    "deit_b16_384": "deit_base_patch16_384.fb_in1k",
+    "deit_b16_distilled": "deit_base_distilled_patch16_224.fb_in1k",
+    "deit_b16_distilled_384": "deit_base_distilled_patch16_384.fb_in1k",
+    "deit3_s16": "deit3_small_patch16_224.fb_in22k_ft_in1k",
+    "deit3_s16_384": "deit3_small_patch16_384.fb_in22k_ft_in1k",
+    "deit3_m16": "deit3_medium_patch16_224.fb_in22k_ft_in1k",
+    "deit3_b16": "deit3_base_patch16_224.fb_in22k_ft_in1k",
+    "deit3_b16_384": "deit3_base_patch16_384.fb_in22k_ft_in1k",
+    "deit3_l16": "deit3_large_patch16_224.fb_in22k_ft_in1k",
+    "deit3_l16_384": "deit3_large_patch16_384.fb_in22k_ft_in1k",
+    "deit3_h14": "deit3_huge_patch14_224.fb_in22k_ft_in1k",
+    "flexivit_s": "flexivit_small.1200ep_in1k",
+    "flexivit_b": "flexivit_base.1200ep_in1k",
+    "flexivit_l": "flexivit_large.1200ep_in1k",
+    "dino_s8": "vit_small_patch8_224.dino",
+    "dino_s16": "vit_small_patch16_224.dino",
+    "dino_b8": "vit_base_patch8_224.dino",
+    "dino_b16": "vit_base_patch16_224.dino",
+    "dinov2_s14": "vit_small_patch14_dinov2.lvd142m",
+    "dinov2_s14_reg": "vit_small_patch14_reg4_dinov2.lvd142m",
+    "dinov2_b14": "vit_base_patch14_dinov2.lvd142m",
+    "dinov2_b14_reg": "vit_base_patch14_reg4_dinov2.lvd142m",
+    "dinov2_l14": "vit_large_patch14_dinov2.lvd142m",
+    "dinov2_l14_reg": "vit_large_patch14_reg4_dinov2.lvd142m",
+    "dinov2_g14": "vit_giant_patch14_dinov2.lvd142m",
+    "dinov2_g14_reg": "vit_giant_patch14_reg4_dinov2.lvd142m",
+    "mae_b16": "vit_base_patch16_224.mae",
+    "mae_l16": "vit_large_patch16_224.mae",
+    "mae_h14": "vit_huge_patch14_224.mae",
+    "aimv2_l14": "aimv2_large_patch14_224.apple_pt",
+    "aimv2_l14_336": "aimv2_large_patch14_336.apple_pt",
+    "aimv2_l14_448": "aimv2_large_patch14_448.apple_pt",
+    "aimv2_h14": "aimv2_huge_patch14_224.apple_pt",
+    "aimv2_h14_336": "aimv2_huge_patch14_336.apple_pt",
+    "aimv2_h14_448": "aimv2_huge_patch14_448.apple_pt",
+    "clip_b16": "vit_base_patch16_clip_quickgelu_224.openai",
+    "clip_b16_in1k": "vit_base_patch16_clip_224.laion2b_ft_in12k_in1k",
+    "clip_b16_in1k_384": "vit_base_patch16_clip_384.laion2b_ft_in12k_in1k",
+    "clip_b32": "vit_base_patch32_clip_quickgelu_224.openai",
+    "clip_b32_in1k": "vit_base_patch32_clip_224.laion2b_ft_in12k_in1k",
+    "clip_b32_in1k_384": "vit_base_patch32_clip_384.laion2b_ft_in12k_in1k",
+    "clip_b32_in1k_448": "vit_base_patch32_clip_448.laion2b_ft_in12k_in1k",
+    "clip_l14": "vit_large_patch14_clip_quickgelu_224.openai",
+    "clip_l14_336": "vit_large_patch14_clip_quickgelu_336.openai",
+    "clip_l14_in1k": "vit_large_patch14_clip_224.openai_ft_in12k_in1k",
+    "clip_l14_in1k_336": "vit_large_patch14_clip_336.openai_ft_in12k_in1k",
+    "clip_h14": "vit_huge_patch14_clip_224.laion2b",
+    "clip_h14_in1k": "vit_huge_patch14_clip_224.laion2b_ft_in12k_in1k",
+    "clip_h14_in1k_336": "vit_huge_patch14_clip_336.laion2b_ft_in12k_in1k",
+    "clip_g14": "vit_giant_patch14_clip_224.laion2b",
+    "clip_bigg14": "vit_gigantic_patch14_clip_224.laion2b",
+    "siglip_b16": "vit_base_patch16_siglip_224.webli",
+    "siglip_b16_256": "vit_base_patch16_siglip_256.webli",
+    "siglip_b16_384": "vit_base_patch16_siglip_384.webli",
+    "siglip_b16_512": "vit_base_patch16_siglip_512.webli",
+    "siglip_l16": "vit_large_patch16_siglip_256.webli",
+    "siglip_l16_384": "vit_large_patch16_siglip_384.webli",
+    "siglip_so400m14": "vit_so400m_patch14_siglip_224.webli",
+    "siglip_so400m14_378": "vit_so400m_patch14_siglip_378.webli",
+    "siglip_so400m14_in1k": "vit_so400m_patch14_siglip_378.webli_ft_in1k",
+    "siglip2_b16": "vit_base_patch16_siglip_224.v2_webli",
+    "siglip2_b16_256": "vit_base_patch16_siglip_256.v2_webli",
+    "siglip2_b16_384": "vit_base_patch16_siglip_384.v2_webli",
+    "siglip2_b16_512": "vit_base_patch16_siglip_512.v2_webli",
+    "siglip2_b32": "vit_base_patch32_siglip_256.v2_webli",
+    "siglip2_l16": "vit_large_patch16_siglip_256.v2_webli",
+    "siglip2_l16_384": "vit_large_patch16_siglip_384.v2_webli",
+    "siglip2_l16_512": "vit_large_patch16_siglip_512.v2_webli",
+    "siglip2_so400m14": "vit_so400m_patch14_siglip_224.v2_webli",
+    "siglip2_so400m14_378": "vit_so400m_patch14_siglip_378.v2_webli",
+    "siglip2_so400m16": "vit_so400m_patch16_siglip_256.v2_webli",
+    "siglip2_so400m16_384": "vit_so400m_patch16_siglip_384.v2_webli",
+    "siglip2_so400m16_512": "vit_so400m_patch16_siglip_512.v2_webli",
+    "siglip2_g16": "vit_giantopt_patch16_siglip_256.v2_webli",
+    "siglip2_g16_384": "vit_giantopt_patch16_siglip_384.v2_webli",
 }
 
 # Small enough to train in minutes on two cores and to travel inside the package.
@@ -33,23 +151,106 @@ DIGITS_CONFIG: dict[str, Any] = {
     "num_classes": 10,
 }
 
-PRESETS = [
-    Preset(
-        name="vit_digits",
-        description="small, trained on scikit-learn's digits; ships inside the package",
+DIGITS = Preset(
+    name="vit_digits",
+    description="small, trained on scikit-learn's digits; ships inside the package",
+    architecture="ViT",
+    parameters=202_954,
+    image_size=(8, 8),
+    num_classes=10,
+    license="mit",
+    config=DIGITS_CONFIG,
+    folder=Path(__file__).parent / "vit_digits",
+)
+
+
+@functools.cache
+def presets() -> tuple[Preset, ...]:
+    """Returns all presets of ViT: vit_digits, timm's checkpoints by full name, and again those with a short name."""
+    full = {row["name"]: _preset(row) for row in _read(CHECKPOINTS_FILE)}
+    short = (full[name].renamed(alias) for alias, name in SHORT_NAMES.items())
+    return (DIGITS, *full.values(), *short)
+
+
+def timm_settings(architecture: str) -> dict[str, Any]:
+    """Returns the arguments that timm builds an architecture with, without the number of classes.
+
+    `distilled` stands for timm's class with a distillation token and a second head.
+
+    Raises:
+        KeyError: No published checkpoint has this architecture.
+    """
+    row = _architectures()[architecture]
+    settings = {**json.loads(row["settings"]), "img_size": _parse_size(row["image_size"]), "in_chans": 3}
+    return {**settings, "distilled": True} if row["model"] == "VisionTransformerDistilled" else settings
+
+
+def architectures() -> list[str]:
+    """Returns the names of the architectures that timm publishes checkpoints of."""
+    return list(_architectures())
+
+
+def find_checkpoint(name: str) -> Preset | None:
+    """Returns the entry of timm's checkpoint ARCHITECTURE.TAG, if there is one."""
+    return next((preset for preset in presets() if preset.name == name), None)
+
+
+@functools.cache
+def _architectures() -> dict[str, dict[str, str]]:
+    return {row["architecture"]: row for row in _read(ARCHITECTURES_FILE)}
+
+
+def _preset(row: dict[str, str]) -> Preset:
+    image_size, num_classes = _parse_size(row["image_size"]), int(row["num_classes"])
+    settings = {**timm_settings(row["architecture"]), "num_classes": num_classes, "img_size": image_size}
+    labels = next((dataset for dataset, size in NUM_CLASSES.items() if size == num_classes), None)
+    has_accuracy = bool(row["top1"])
+    return Preset(
+        name=row["name"],
+        description=_describe_head(labels, num_classes),
         architecture="ViT",
-        parameters=202_954,
-        config=DIGITS_CONFIG,
-        folder=Path(__file__).parent / "vit_digits",
-    ),
-    *(
-        Preset(
-            name=name,
-            description=f"ViT of width {embed_dim}, depth {depth}, patches of {patch_size} pixels; architecture only",
-            architecture="ViT",
-            parameters=parameters,
-            config={"embed_dim": embed_dim, "depth": depth, "num_heads": num_heads, "patch_size": (patch_size,) * 2},
-        )
-        for name, (embed_dim, depth, num_heads, patch_size, parameters) in SIZES.items()
-    ),
-]
+        parameters=int(row["parameters"]) - _num_folded(settings),
+        image_size=image_size,
+        num_classes=num_classes,
+        labels=labels,
+        preprocessing={
+            "image_size": image_size,
+            "num_channels": 3,
+            "crop_fraction": float(row["crop_fraction"]),
+            "crop_mode": row["crop_mode"],
+            "interpolation": row["interpolation"],
+            "mean": tuple(map(float, row["mean"].split())),
+            "std": tuple(map(float, row["std"].split())),
+        },
+        license=row["license"] or None,
+        reported_top1=float(row["top1"]) if has_accuracy else None,
+        reported_top5=float(row["top5"]) if has_accuracy else None,
+        reported_source=REPORTED_SOURCE if has_accuracy else None,
+        timm_settings=settings,
+        hub_id=row["hub_id"] or None,
+        obstacle=next((why for start, why in EXCEPTIONS.items() if row["name"].startswith(start)), None),
+    )
+
+
+def _describe_head(labels: str | None, num_classes: int) -> str:
+    if labels:
+        return f"{labels} classifier"
+    return f"encoder with {num_classes} outputs that have no names" if num_classes else "encoder without a head"
+
+
+def _num_folded(settings: dict[str, Any]) -> int:
+    """Parameters of timm's that ours lacks: positions of prefix tokens are added to the tokens when they are read."""
+    if settings.get("no_embed_class") or settings.get("pos_embed") == "none":
+        return 0
+    num_prefix_tokens = settings.get("class_token", True) + settings.get("reg_tokens", 0) + ("distilled" in settings)
+    return int(num_prefix_tokens * settings.get("embed_dim", 768))
+
+
+def _parse_size(text: str) -> tuple[int, int]:
+    height, width = map(int, text.split("x"))
+    return height, width
+
+
+def _read(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))

@@ -1,12 +1,10 @@
-"""Canonical names: one for each weight, timm's; and what timm is told of a model."""
-
-import json
+"""Canonical names: one for each weight, timm's."""
 
 import pytest
 
 from keras_vit import ViT, ViTConfig
 from keras_vit.models.vit import key_maps
-from tests.models.vit.configs import ALL, OURS_ONLY, SHARED, TINY
+from tests.models.vit.configs import ALL, TINY
 
 # By hand, from timm's VisionTransformer(depth=1, reg_tokens=2, qk_norm=True, init_values=1).
 EVERY_NAME = {
@@ -72,47 +70,3 @@ def test_a_norm_after_pooling_and_attention_pooling_have_names_of_their_own():
             for kind in ("weight", "bias")
         ),
     }
-
-
-@pytest.mark.parametrize("name", SHARED)
-def test_timm_is_told_what_it_can_express(name):
-    config = ViTConfig(**{**TINY, **SHARED[name]})
-    settings = json.loads(json.dumps(key_maps.timm_settings(config)))
-    by_epsilon = {1e-6: "vit_base_patch16_224", 1e-5: "vit_base_patch16_clip_224"}
-    assert settings["architecture"] == by_epsilon[config.norm_epsilon]
-    assert settings["num_classes"] == config.num_classes
-    assert settings["num_features"] == 8
-
-
-@pytest.mark.parametrize("name", OURS_ONLY)
-def test_timm_is_stopped_where_it_would_compute_something_else(name):
-    config = ViTConfig(**{**TINY, **OURS_ONLY[name]})
-    assert key_maps.timm_settings(config)["architecture"] == "keras_vit"
-
-
-def test_the_arguments_for_timm_follow_the_config():
-    config = ViTConfig(
-        **{**TINY, "image_size": (7, 10)},
-        pad=True,
-        use_class_token=False,
-        pooling="mean",
-        use_head_norm=True,
-        num_register_tokens=2,
-        layer_scale_init=0.5,
-        activation="quick_gelu",
-        positional_encoding="sincos",
-    )
-    arguments = key_maps.timm_settings(config)["model_args"]
-    assert arguments["img_size"] == [8, 12]
-    assert arguments["dynamic_img_size"]
-    assert arguments["dynamic_img_pad"]
-    assert (arguments["global_pool"], arguments["fc_norm"], arguments["class_token"]) == ("avg", True, False)
-    assert (arguments["reg_tokens"], arguments["init_values"], arguments["act_layer"]) == (2, 0.5, "quick_gelu")
-    assert (arguments["pos_embed"], arguments["no_embed_class"]) == ("learn", True)
-
-
-@pytest.mark.parametrize(("embed_dim", "mlp_ratio"), [(8, 2.4), (192, 4.0), (1408, 6144 / 1408), (1664, 8192 / 1664)])
-def test_the_width_that_timm_rounds_down_to_is_ours(embed_dim, mlp_ratio):
-    config = ViTConfig(embed_dim=embed_dim, num_heads=8, mlp_ratio=mlp_ratio)
-    ratio = key_maps.timm_settings(config)["model_args"]["mlp_ratio"]
-    assert int(embed_dim * ratio) == config.mlp_dim

@@ -1,0 +1,39 @@
+"""Conversion: a checkpoint of any layout becomes a preset folder, or one that transformers reads."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from keras_vit.models.vision_model import from_preset
+
+TARGETS = ("timm", "transformers")
+
+
+def convert(
+    source: str | os.PathLike[str],
+    folder: str | os.PathLike[str],
+    to: str = "timm",
+    *,
+    certify: bool = True,
+    **arguments: Any,
+) -> Path:
+    """Reads a checkpoint and writes it for others.
+
+    Args:
+        source: Anything that `from_preset` takes.
+        folder: Where to write.
+        to: "timm": a preset folder, which keras_vit, timm and transformers (through timm) load. "transformers": one
+            that transformers loads as a model of its own.
+        certify: Whether to record what the model returns, so that `model.verify()` can check it anywhere.
+        arguments: Further arguments of `from_preset`.
+
+    Raises:
+        ValueError: `to` is unknown, the source cannot be read, or transformers has no model like this one.
+        OSError: The folder cannot be written; an older one stays as it was.
+    """
+    if to not in TARGETS:
+        raise ValueError(f"convert needs to be one of {', '.join(TARGETS)}; got {to=}.")
+    model = from_preset(source, **arguments)
+    if to == "timm":
+        return model.save_to_preset(folder, certify=certify)
+    return model.save_for_transformers(folder)

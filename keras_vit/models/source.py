@@ -1,0 +1,195 @@
+"""Sources: the checkpoint that a preset's name, folder or file stands for, in whatever layout it comes."""
+
+import dataclasses
+import importlib
+import os
+from pathlib import Path
+from typing import Any
+
+from keras_vit import checkpoints, hub
+from keras_vit.models import catalogue
+from keras_vit.models.layout import Description, KeyMap, Layout, Tensors
+
+_KERAS_HUB_FILES = ("config.json", "task.json", "preprocessor.json", "image_converter.json")
+_TRANSFORMERS_FILE = "preprocessor_config.json"
+_UNSAFE_FILES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl", "*.keras", "*.h5", "*.msgpack")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Source:
+    """A checkpoint that was found.
+
+    Args:
+        name: Said in messages.
+        layout: How it is stored.
+        settings: What its configuration files say; empty where the catalogue or the tensors say it.
+        description: The same, in our words.
+        weights: File, or folder of a layout with several, of the weights; None where only settings are known.
+    """
+
+    name: str
+    layout: Layout
+    settings: dict[str, Any]
+    description: Description
+    weights: Path | None
+
+    def open_weights(self) -> Any:
+        """Returns the tensors, read one by one as they are asked for; close them, or use them in a `with` block."""
+        return self.layout.open_weights(self.weights)
+
+    def map_keys(self, tensors: Tensors) -> KeyMap:
+        """Returns how the tensors become variables."""
+        return self.layout.map_keys(self.settings, self.description.config, tensors)
+
+
+def open_source(
+    preset: str | os.PathLike[str], *, load_weights: bool = True, revision: str | None = None, **download: Any
+) -> Source:
+    """Finds what a preset stands for, fetching it from the Hub where it is not on this machine.
+
+    Args:
+        preset: Name in the catalogue, folder, file of weights that needs no other file, or Hub repository.
+        load_weights: False looks for settings only; those of the catalogue need no download.
+        revision: Branch, tag or commit of a Hub repository.
+        download: Further arguments of `hub.download`.
+
+    Raises:
+        ValueError: The name is unknown, or the checkpoint is of a kind that cannot be read.
+    """
+    if Path(preset).is_file():
+        return _from_file(Path(preset))
+    entry = catalogue.find(preset)
+    if entry.folder is not None and not (entry.config and not load_weights):
+        return _from_folder(entry.name, entry.folder, load_weights, {})
+    is_known = bool(entry.timm_settings or entry.config)
+    if is_known and not load_weights:
+        return _from_catalogue(entry, None, {})
+    if entry.hub_id is None:
+        raise ValueError(
+            f"The weights of {entry.name!r} are published only as a file that can run code when it is opened. Convert "
+            "them with timm, timm.models.save_for_hf(model, FOLDER, safe_serialization=True), and load FOLDER."
+        )
+    if is_known:
+        entry.read_settings()  # raises before anything is fetched if no class of ours builds this model
+    folder, commit = hub.download(entry.hub_id, revision or entry.revision, load_weights=load_weights, **download)
+    repository = {"repo_id": entry.hub_id, "revision": commit}
+    if is_known:
+        weights = _find_weights(entry.name, folder, canonical_layout(entry.architecture))
+        return _from_catalogue(entry, weights, repository)
+    return _from_folder(entry.name, folder, load_weights, repository)
+
+
+def layouts() -> list[Layout]:
+    """Returns the layouts of all architectures, in the order in which they are asked."""
+    return [layout for architecture in catalogue.ARCHITECTURES for layout in _layouts_of(architecture)]
+
+
+def canonical_layout(architecture: str) -> Layout:
+    """Returns the layout that an architecture is saved in."""
+    return _layouts_of(architecture)[0]
+
+
+def _layouts_of(architecture: str) -> list[Layout]:
+    return list(importlib.import_module(f"{catalogue.ARCHITECTURES[architecture]}.layouts").LAYOUTS)
+
+
+def _from_catalogue(entry: catalogue.Preset, weights: Path | None, repository: dict[str, Any]) -> Source:
+    description = _describe_ours(entry.read_settings(with_weights=False), entry.name)
+    provenance = {"license": entry.license} if entry.license else {}
+    return Source(
+        name=entry.name,
+        layout=canonical_layout(description.architecture),
+        settings={},
+        description=_with_provenance(description, provenance, repository),
+        weights=weights,
+    )
+
+
+def _from_folder(name: str, folder: Path, load_weights: bool, repository: dict[str, Any]) -> Source:
+    settings = _read_settings(folder)
+    if "keras_vit" in settings:
+        description = _describe_ours(settings, name)
+        layout = canonical_layout(description.architecture)
+    else:
+        layout = _choose_layout(name, settings, ())
+        description = _with_provenance(layout.describe(settings, {}), {}, repository)
+    weights = _find_weights(name, folder, layout) if load_weights else None
+    return Source(name=name, layout=layout, settings=settings, description=description, weights=weights)
+
+
+def _from_file(path: Path) -> Source:
+    """A file that needs no other: the tensors say what model they are of."""
+    with checkpoints.open_weights(path) as tensors:
+        layout = _choose_layout(str(path), {}, tensors)
+        description = layout.describe({}, tensors)
+    return Source(name=str(path), layout=layout, settings={}, description=description, weights=path)
+
+
+def _read_settings(folder: Path) -> dict[str, Any]:
+    """Returns config.json, with the other files of settings that some layouts have beside it."""
+    settings = hub.read_config(folder)
+    if str(settings.get("registered_name", "")).startswith("keras_hub>"):
+        files = [folder / name for name in _KERAS_HUB_FILES]
+        return {"keras_hub": {file.name: hub.read_json(file) for file in files if file.is_file()}}
+    if (folder / _TRANSFORMERS_FILE).is_file() and "model_type" in settings:
+        settings["preprocessor"] = hub.read_json(folder / _TRANSFORMERS_FILE)
+    return settings
+
+
+def _choose_layout(name: str, settings: dict[str, Any], tensors: Any) -> Layout:
+    for layout in layouts():
+        if layout.recognises(settings, tensors):
+            return layout
+    if not settings:
+        first = next(iter(tensors), None)
+        raise ValueError(
+            f"{name} holds tensors of no layout that keras_vit knows ({', '.join(_layout_names())}); the first is "
+            f"{first!r}. Load the folder with its config.json instead."
+        )
+    for key in ("model_type", "architecture", "class_name"):
+        if key in settings:
+            raise ValueError(
+                f"{name}: config.json has {key}={settings[key]!r}, which is no architecture of keras_vit "
+                f"({', '.join(catalogue.ARCHITECTURES)})."
+            )
+    raise ValueError(
+        f"{name}: config.json is of no layout that keras_vit knows ({', '.join(_layout_names())}); its first key is "
+        f"{next(iter(settings))!r}."
+    )
+
+
+def _layout_names() -> list[str]:
+    return list(dict.fromkeys(layout.name for layout in layouts()))
+
+
+def _describe_ours(settings: dict[str, Any], name: str) -> Description:
+    section = catalogue.our_section(settings, name)
+    model_class = catalogue.model_class(section["class"])
+    labels = section.get("labels")
+    return Description(
+        architecture=section["class"],
+        config=model_class.config_class.from_dict(section["config"]),
+        preprocessing=section.get("preprocessing"),
+        labels=None if labels is None else tuple(labels),
+        provenance=section.get("provenance") or {},
+        certificate=section.get("certificate"),
+    )
+
+
+def _with_provenance(description: Description, known: dict[str, Any], repository: dict[str, Any]) -> Description:
+    source = {"source": repository} if repository else {}
+    return dataclasses.replace(description, provenance={**known, **description.provenance, **source})
+
+
+def _find_weights(name: str, folder: Path, layout: Layout) -> Path:
+    files = layout.weights_files
+    for file in files:
+        if (folder / file).is_file():
+            return folder / file
+    unsafe = sorted(path.name for pattern in _UNSAFE_FILES for path in folder.glob(pattern))
+    if unsafe:
+        raise ValueError(
+            f"{name} has its weights in {', '.join(unsafe[:3])}: such files are not opened, because some can run code. "
+            f"Look for a revision with {files[0]}, or convert it with the library that wrote it."
+        )
+    raise FileNotFoundError(f"{name} needs weights in {' or '.join(files)}; {folder} has none of them.")
