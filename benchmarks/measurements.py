@@ -85,7 +85,7 @@ def imports(settings: Settings) -> str:
 
 
 def start_up(settings: Settings, model: str) -> str:
-    """Times building, loading and the first calls in fresh processes."""
+    """Times building, loading and the first calls in fresh processes, and measures the memory that loading needs."""
     console.print(f"build {model}", highlight=False)
     job = Job(model=model, batch=1)
     with tempfile.TemporaryDirectory() as folder:
@@ -101,14 +101,26 @@ def start_up(settings: Settings, model: str) -> str:
                 if not saved.exists():
                     worker.ask("save", folder=str(saved))
             with fresh_worker(name, settings) as worker:
-                worker.ask("import")
-                found["build, weights from a folder"] = worker.ask("load", job, folder=str(saved))["seconds"]
-            return found
+                imported = worker.ask("import")["peak_mb"]
+                loaded = worker.ask("load", job, folder=str(saved))
+            found["build, weights from a folder"] = loaded["seconds"]
+            weights = sum(file.stat().st_size for file in saved.iterdir()) / 2**20
+            return found | {"peak while loading": loaded["peak_mb"], "framework + weights": imported + weights}
 
         results = alternate({name: with_name(measure, name) for name in settings.contenders}, settings.repeats)
     parts = ("build, random weights", "build, weights from a folder", "first call", "second call")
-    rows = [Row(labels=(part,), values={name: found[part] for name, found in results.items()}) for part in parts]
-    return table(f"Start of {model}, {settings.backend}", ("step",), rows, settings.contenders, "seconds")
+    sizes = ("peak while loading", "framework + weights")
+    seconds, memory = (
+        [Row(labels=(part,), values={name: found[part] for name, found in results.items()}) for part in each]
+        for each in (parts, sizes)
+    )
+    title = f"of {model}, {settings.backend}"
+    return "\n\n".join(
+        [
+            table(f"Start {title}", ("step",), seconds, settings.contenders, "seconds"),
+            table(f"Memory of loading {title}", ("resident",), memory, settings.contenders, "MB"),
+        ]
+    )
 
 
 def peaks(settings: Settings, jobs: list[Job]) -> str:

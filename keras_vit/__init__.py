@@ -18,7 +18,7 @@ if PurePath(sys.argv[0]).stem != "keras-vit":
         ) from error
 
     from keras_vit import checkpoints, data, hub, layers, models, training
-    from keras_vit.models import ViT, ViTConfig, from_preset, list_presets, show
+    from keras_vit.models import ViT, ViTConfig, convert, from_preset, list_presets, show
     from keras_vit.preprocessing import Preprocessing
 
 __version__ = version("keras3-vit")
@@ -29,6 +29,7 @@ __all__ = [
     "ViTConfig",
     "__version__",
     "checkpoints",
+    "convert",
     "data",
     "from_preset",
     "hub",

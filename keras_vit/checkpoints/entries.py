@@ -14,7 +14,7 @@ Shape = tuple[int, ...]
 
 
 class Rows(NamedTuple):
-    """Rows `start` to `stop` of a tensor (1, rows, channels), such as the places of class tokens in a position table."""
+    """Rows `start` to `stop` of a tensor ([1,] rows, channels), such as the places of class tokens in a position table."""
 
     name: str
     start: int

@@ -115,7 +115,8 @@ class _Reader:
         """Returns the value for a variable of this shape, as float that every backend takes."""
         value = entry.read([self._read(name) for name in entry.names], shape)
         if entry.plus is not None:
-            value = value + self._read(entry.plus.name)[0, entry.plus.start : entry.plus.stop].reshape(shape)
+            rows = self._read(entry.plus.name).reshape(-1, shape[-1])[entry.plus.start : entry.plus.stop]
+            value = value + rows.reshape(shape)
         # bfloat16 is no dtype of NumPy's own: not every backend takes such arrays.
         return value.astype("float32") if value.dtype.name == "bfloat16" else value
 

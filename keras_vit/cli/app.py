@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from keras_vit.cli import preset_commands, train_command
+from keras_vit.cli import convert_command, preset_commands, train_command
 from keras_vit.cli.backends import choose_backend, import_keras
 
 
@@ -32,6 +32,7 @@ def build_app() -> typer.Typer:
         ("train", train_command.train),
         ("evaluate", preset_commands.evaluate),
         ("predict", preset_commands.predict),
+        ("convert", convert_command.convert),
         ("list", preset_commands.list_presets),
         ("show", preset_commands.show),
     ):

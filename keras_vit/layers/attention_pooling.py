@@ -5,6 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_vit.layers.dense import Dense
 from keras_vit.layers.initialization import glorot_uniform, normal
 from keras_vit.layers.mlp import MLP
 from keras_vit.layers.normalization import make_norm, require_norm
@@ -42,7 +43,7 @@ class AttentionPooling(keras.layers.Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        require_norm("AttentionPooling", norm=norm)
+        require_norm("AttentionPooling", norm)
         self.num_heads = num_heads
         self.mlp_dim = mlp_dim
         self.activation = activation
@@ -62,9 +63,9 @@ class AttentionPooling(keras.layers.Layer):
         # Spread like one token of unit length: zeros would make all heads attend evenly at the start.
         self.latent = self.add_weight(name="latent", shape=(1, embed_dim), initializer=normal(stddev=embed_dim**-0.5))
         dense = {"kernel_initializer": glorot_uniform(), "dtype": self.dtype_policy}
-        self.query = keras.layers.Dense(embed_dim, name="query", **dense)
-        self.key_value = keras.layers.Dense(2 * embed_dim, name="key_value", **dense)
-        self.projection = keras.layers.Dense(embed_dim, name="projection", **dense)
+        self.query = Dense(embed_dim, name="query", **dense)
+        self.key_value = Dense(2 * embed_dim, name="key_value", **dense)
+        self.projection = Dense(embed_dim, name="projection", **dense)
         for layer in (self.query, self.key_value, self.projection, self.norm, self.mlp):
             layer.build((None, None, embed_dim))
 

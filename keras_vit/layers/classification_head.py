@@ -6,6 +6,7 @@ import keras
 from keras import ops
 
 from keras_vit.layers.attention_pooling import AttentionPooling
+from keras_vit.layers.dense import Dense
 from keras_vit.layers.initialization import glorot_uniform
 from keras_vit.layers.normalization import make_norm, require_norm
 
@@ -74,7 +75,7 @@ class ClassificationHead(keras.layers.Layer):
                 "ClassificationHead needs pooling='token' and no pre_logits_dim with use_distillation=True; got "
                 f"{pooling=}, {pre_logits_dim=}."
             )
-        require_norm("ClassificationHead", norm=norm)
+        require_norm("ClassificationHead", norm)
         self.num_classes = num_classes
         self.pooling = pooling
         self.num_prefix_tokens = num_prefix_tokens
@@ -91,7 +92,7 @@ class ClassificationHead(keras.layers.Layer):
         self.dropout = keras.layers.Dropout(dropout_rate, name="dropout", **policy) if dropout_rate else None
         self.pre_logits = self.logits = self.distillation_logits = None
         if pre_logits_dim:
-            self.pre_logits = keras.layers.Dense(pre_logits_dim, activation="tanh", name="pre_logits", **policy)
+            self.pre_logits = Dense(pre_logits_dim, activation="tanh", name="pre_logits", **policy)
         if num_classes:
             self.logits = self._make_logits("logits")
             if use_distillation:
@@ -148,8 +149,8 @@ class ClassificationHead(keras.layers.Layer):
     def _num_features(self, input_shape: Any) -> int:
         return input_shape[-1] * (2 if self.pooling == "token_mean" else 1)
 
-    def _make_logits(self, name: str) -> keras.layers.Dense:
-        return keras.layers.Dense(
+    def _make_logits(self, name: str) -> Dense:
+        return Dense(
             self.num_classes, kernel_initializer=glorot_uniform(), name=name, dtype=self.variable_dtype
         )
 

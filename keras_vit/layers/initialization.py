@@ -40,11 +40,13 @@ class Skippable(keras.initializers.Initializer):
 
 
 def glorot_uniform() -> Skippable:
-    """Dense kernels, as in the Flax code of Dosovitskiy et al., 2021, arXiv 2010.11929; patch kernels too.
-
-    Keras counts a patch kernel as a convolution's, which makes it start smaller than Flax's `lecun_normal`.
-    """
+    """Dense kernels. Source: the Flax code of Dosovitskiy et al., 2021, arXiv 2010.11929."""
     return Skippable(keras.initializers.GlorotUniform())
+
+
+def lecun_normal() -> Skippable:
+    """Patch kernels: patches of unit variance become vectors of unit variance. Source: likewise, Flax's default."""
+    return Skippable(keras.initializers.LecunNormal())
 
 
 def normal(stddev: float) -> Skippable:

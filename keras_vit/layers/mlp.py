@@ -5,6 +5,7 @@ from typing import Any
 import keras
 
 from keras_vit.layers.activations import get_activation
+from keras_vit.layers.dense import Dense
 from keras_vit.layers.initialization import glorot_uniform
 from keras_vit.layers.normalization import make_norm, require_norm
 
@@ -48,7 +49,7 @@ class MLP(keras.layers.Layer):
         if mlp_dim < 1:
             raise ValueError(f"MLP needs mlp_dim >= 1; got {mlp_dim=}.")
         if sub_norm is not None:
-            require_norm("MLP", sub_norm=sub_norm)
+            require_norm("MLP", sub_norm, name="sub_norm")
         self.mlp_dim = mlp_dim
         self.activation = activation
         self.use_bias = use_bias
@@ -67,8 +68,8 @@ class MLP(keras.layers.Layer):
     def build(self, input_shape: Any) -> None:
         embed_dim = input_shape[-1]
         dense = {"use_bias": self.use_bias, "kernel_initializer": glorot_uniform(), "dtype": self.dtype_policy}
-        self.expand = keras.layers.Dense(self.mlp_dim, name="expand", **dense)
-        self.contract = keras.layers.Dense(embed_dim, name="contract", **dense)
+        self.expand = Dense(self.mlp_dim, name="expand", **dense)
+        self.contract = Dense(embed_dim, name="contract", **dense)
         self.expand.build(input_shape)
         self.contract.build((*input_shape[:-1], self.mlp_dim))
         if self.norm is not None:

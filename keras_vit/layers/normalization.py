@@ -22,8 +22,7 @@ def make_norm(kind: str, epsilon: float, *, name: str, dtype: Any) -> keras.laye
     return layer(epsilon=epsilon, name=name, dtype=dtype)
 
 
-def require_norm(who: str, **argument: str | None) -> None:
-    """Raises a ValueError where an argument, passed as `norm=norm`, names no norm; layers that may use none ask too."""
-    for name, kind in argument.items():
-        if kind not in NORMS:
-            raise ValueError(f"{who} needs {name} to be one of {NORMS}; got {name}={kind!r}.")
+def require_norm(who: str, kind: str, *, name: str = "norm") -> None:
+    """Raises a ValueError where the argument `name` of a layer is no known norm, whether the layer uses it or not."""
+    if kind not in NORMS:
+        raise ValueError(f"{who} needs {name} to be one of {NORMS}; got {name}={kind!r}.")

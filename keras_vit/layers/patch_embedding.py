@@ -5,7 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_vit.layers.initialization import glorot_uniform
+from keras_vit.layers.initialization import lecun_normal
 
 
 @keras.saving.register_keras_serializable(package="keras_vit")
@@ -63,7 +63,7 @@ class PatchEmbedding(keras.layers.Layer):
         self.kernel = self.add_weight(
             name="kernel",
             shape=(*self.patch_size, input_shape[-1], self.embed_dim),
-            initializer=glorot_uniform(),
+            initializer=lecun_normal(),
         )
         if self.use_bias:
             self.bias = self.add_weight(name="bias", shape=(self.embed_dim,), initializer="zeros")
@@ -82,7 +82,7 @@ class PatchEmbedding(keras.layers.Layer):
     def compute_output_shape(self, input_shape: Any) -> Any:
         self._check_static_size(input_shape)
         rows, columns = (
-            None if size is None else (size if self.drop_remainder else size + patch - 1) // patch
+            None if size is None else size // patch if self.drop_remainder else -(-size // patch)
             for size, patch in zip(input_shape[1:3], self.patch_size, strict=True)
         )
         return (input_shape[0], rows, columns, self.embed_dim)
@@ -99,11 +99,17 @@ class PatchEmbedding(keras.layers.Layer):
 
     def _check_static_size(self, shape: Any) -> None:
         sizes = tuple(shape[1:3])
-        is_divided = all(size is None or size % patch == 0 for size, patch in zip(sizes, self.patch_size, strict=True))
-        if not is_divided and not self.pad:
+        known = [(size, patch) for size, patch in zip(sizes, self.patch_size, strict=True) if size is not None]
+        if self.drop_remainder and any(size < patch for size, patch in known):
+            raise ValueError(
+                f"PatchEmbedding needs images of at least one patch; got image_size={sizes}, "
+                f"patch_size={self.patch_size}. Resize the images."
+            )
+        if not (self.pad or self.drop_remainder) and any(size % patch for size, patch in known):
             raise ValueError(
                 f"PatchEmbedding needs image sizes that the patch size divides; got image_size={sizes}, "
-                f"patch_size={self.patch_size}. Resize the images, or pass pad=True to pad them with zeros."
+                f"patch_size={self.patch_size}. Resize the images, or pass pad=True to pad them with zeros, or "
+                "drop_remainder=True to leave the rest out."
             )
 
     def _check_dynamic_size(self, images: Any) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_vit.layers.dense import Dense
 from keras_vit.layers.initialization import glorot_uniform
 from keras_vit.layers.normalization import make_norm, require_norm
 
@@ -45,7 +46,7 @@ class SwiGLU(keras.layers.Layer):
         if mlp_dim < 1:
             raise ValueError(f"SwiGLU needs mlp_dim >= 1; got {mlp_dim=}.")
         if sub_norm is not None:
-            require_norm("SwiGLU", sub_norm=sub_norm)
+            require_norm("SwiGLU", sub_norm, name="sub_norm")
         self.mlp_dim = mlp_dim
         self.use_bias = use_bias
         self.sub_norm = sub_norm
@@ -63,8 +64,8 @@ class SwiGLU(keras.layers.Layer):
         embed_dim = input_shape[-1]
         dense = {"use_bias": self.use_bias, "kernel_initializer": glorot_uniform(), "dtype": self.dtype_policy}
         # One product for both branches: channels are the gate first, then the linear branch.
-        self.expand = keras.layers.Dense(2 * self.mlp_dim, name="expand", **dense)
-        self.contract = keras.layers.Dense(embed_dim, name="contract", **dense)
+        self.expand = Dense(2 * self.mlp_dim, name="expand", **dense)
+        self.contract = Dense(embed_dim, name="contract", **dense)
         self.expand.build(input_shape)
         self.contract.build((*input_shape[:-1], self.mlp_dim))
         if self.norm is not None:

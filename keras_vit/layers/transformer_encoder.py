@@ -86,7 +86,7 @@ class TransformerEncoder(keras.layers.Layer):
                 f"TransformerEncoder needs layer_scale_init=None with order='post_norm'; got {layer_scale_init=}. "
                 "The norm of each branch has factors already."
             )
-        require_norm("TransformerEncoder", norm=norm)
+        require_norm("TransformerEncoder", norm)
         self._arguments = {
             "num_heads": num_heads,
             "mlp_dim": mlp_dim,

@@ -1,7 +1,20 @@
 """Models: architectures as functional Keras models, and the catalogue of their presets."""
 
 from keras_vit.models.catalogue import Preset, list_presets, show
+from keras_vit.models.certificate import Verification, VerificationError
+from keras_vit.models.conversion import convert
 from keras_vit.models.vision_model import VisionModel, from_preset
 from keras_vit.models.vit import ViT, ViTConfig
 
-__all__ = ["Preset", "ViT", "ViTConfig", "VisionModel", "from_preset", "list_presets", "show"]
+__all__ = [
+    "Preset",
+    "Verification",
+    "VerificationError",
+    "ViT",
+    "ViTConfig",
+    "VisionModel",
+    "convert",
+    "from_preset",
+    "list_presets",
+    "show",
+]

@@ -1,10 +1,9 @@
 """Conversion: a checkpoint of any layout becomes a preset folder, or one that transformers reads."""
 
 import os
-from pathlib import Path
 from typing import Any
 
-from keras_vit.models.vision_model import from_preset
+from keras_vit.models.vision_model import VisionModel, from_preset
 
 TARGETS = ("timm", "transformers")
 
@@ -16,15 +15,15 @@ def convert(
     *,
     certify: bool = True,
     **arguments: Any,
-) -> Path:
-    """Reads a checkpoint and writes it for others.
+) -> VisionModel:
+    """Reads a checkpoint, writes it for others, and returns the model; its `load_report` tells what was read.
 
     Args:
         source: Anything that `from_preset` takes.
         folder: Where to write.
         to: "timm": a preset folder, which keras_vit, timm and transformers (through timm) load. "transformers": one
             that transformers loads as a model of its own.
-        certify: Whether to record what the model returns, so that `model.verify()` can check it anywhere.
+        certify: Whether a preset folder records what the model returns, so that `model.verify()` can check it anywhere.
         arguments: Further arguments of `from_preset`.
 
     Raises:
@@ -32,8 +31,10 @@ def convert(
         OSError: The folder cannot be written; an older one stays as it was.
     """
     if to not in TARGETS:
-        raise ValueError(f"convert needs to be one of {', '.join(TARGETS)}; got {to=}.")
+        raise ValueError(f"convert needs `to` to be one of {', '.join(TARGETS)}; got {to=}.")
     model = from_preset(source, **arguments)
     if to == "timm":
-        return model.save_to_preset(folder, certify=certify)
-    return model.save_for_transformers(folder)
+        model.save_to_preset(folder, certify=certify)
+    else:
+        model.save_for_transformers(folder)
+    return model

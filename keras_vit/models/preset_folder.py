@@ -152,7 +152,7 @@ def _load_weights(model: Any, source: Source, *, has_new_head: bool) -> None:
             kept,
             tensors,
             source=source.name if source.weights is None else str(source.weights),
-            new=key_map.zeros | new,
+            new={path: reason for path, reason in key_map.zeros.items() if path in weights} | new,
             adapted=model.adaptations(stored, model.config),
             ignored=left_out | key_map.ignored,
         )

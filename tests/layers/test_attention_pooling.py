@@ -13,15 +13,24 @@ CASE = checks.Case(
     shape=(2, 5, 8),
     dynamic_shape=(None, None, 8),
 )
+RMS_CASE = checks.Case(
+    layer=AttentionPooling,
+    arguments={"num_heads": 2, "mlp_dim": 12, "norm": "rms_norm"},
+    shape=(2, 5, 8),
+    dynamic_shape=(None, None, 8),
+)
 
 
+@pytest.mark.parametrize("case", [CASE, RMS_CASE], ids=["layer_norm", "rms_norm"])
 @pytest.mark.parametrize("check", checks.ALL)
-def test_shared_checks(check, tmp_path):
-    check(CASE, tmp_path)
+def test_shared_checks(check, case, tmp_path):
+    check(case, tmp_path)
 
 
 @pytest.mark.parametrize("num_heads", [1, 4])
-@pytest.mark.parametrize("settings", [{}, {"activation": "quick_gelu", "norm_epsilon": 1e-2}], ids=str)
+@pytest.mark.parametrize(
+    "settings", [{}, {"activation": "quick_gelu", "norm_epsilon": 1e-2}, {"norm": "rms_norm"}], ids=str
+)
 def test_outputs_equal_numpy(rng, randomise, num_heads, settings):
     tokens = rng.normal(size=(3, 5, 8)).astype("float32")
     layer = AttentionPooling(num_heads, 12, **settings)

@@ -39,11 +39,32 @@ TOKENS_CASE = checks.Case(
     dynamic_shape=(None, None, 8),
     output_dtype="float32",
 )
+TOKEN_MEAN_CASE = checks.Case(
+    layer=ClassificationHead,
+    arguments={"num_classes": 3, "pooling": "token_mean", "use_norm": True, "norm": "rms_norm", "dropout_rate": 0.2},
+    shape=(2, 5, 8),
+    dynamic_shape=(None, None, 8),
+    output_dtype="float32",
+)
+DISTILLATION_CASE = checks.Case(
+    layer=ClassificationHead,
+    arguments={"num_classes": 3, "use_distillation": True, "num_prefix_tokens": 2, "dropout_rate": 0.2},
+    shape=(2, 5, 8),
+    dynamic_shape=(None, None, 8),
+    output_dtype="float32",
+)
+CASES = {
+    "attention": CASE,
+    "mean": MEAN_CASE,
+    "none": TOKENS_CASE,
+    "token_mean": TOKEN_MEAN_CASE,
+    "distillation": DISTILLATION_CASE,
+}
 
-POOLINGS = ["token", "mean", "max", "attention", "none"]
+POOLINGS = ["token", "mean", "max", "token_mean", "attention", "none"]
 
 
-@pytest.mark.parametrize("case", [CASE, MEAN_CASE, TOKENS_CASE], ids=["attention", "mean", "none"])
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 @pytest.mark.parametrize("check", checks.ALL)
 def test_shared_checks(check, case, tmp_path):
     check(case, tmp_path)
@@ -55,7 +76,8 @@ def tokens(rng):
 
 
 def make(randomise, pooling, **settings):
-    attention_pooling = {"num_heads": 2, "mlp_dim": 12} if pooling == "attention" else None
+    norm = settings.get("norm", "layer_norm")
+    attention_pooling = {"num_heads": 2, "mlp_dim": 12, "norm": norm} if pooling == "attention" else None
     layer = ClassificationHead(pooling=pooling, attention_pooling=attention_pooling, **settings)
     layer.build((None, 6, 8))
     randomise(layer)
@@ -66,11 +88,14 @@ def expected_outputs(layer, tokens):
     config = types.SimpleNamespace(
         pooling=layer.pooling,
         num_prefix_tokens=layer.num_prefix_tokens,
+        pool_prefix_tokens=False,
+        use_distillation_token=layer.use_distillation,
         use_head_norm=layer.use_norm,
         pre_logits_dim=layer.pre_logits_dim,
         num_classes=layer.num_classes,
         num_heads=2,
         activation="gelu",
+        norm=layer.norm_kind,
         norm_epsilon=1e-6,
     )
     return numpy_reference.head(tokens, numpy_reference.weights_of(layer), config)
@@ -79,7 +104,12 @@ def expected_outputs(layer, tokens):
 @pytest.mark.parametrize("pooling", POOLINGS)
 @pytest.mark.parametrize(
     "settings",
-    [{"num_classes": 0}, {"num_classes": 4, "use_norm": True}, {"num_classes": 4, "pre_logits_dim": 5}],
+    [
+        {"num_classes": 0},
+        {"num_classes": 4, "use_norm": True},
+        {"num_classes": 4, "use_norm": True, "norm": "rms_norm"},
+        {"num_classes": 4, "pre_logits_dim": 5},
+    ],
     ids=str,
 )
 def test_outputs_equal_numpy(tokens, randomise, pooling, settings):
@@ -88,6 +118,38 @@ def test_outputs_equal_numpy(tokens, randomise, pooling, settings):
     expected = expected_outputs(layer, tokens)
     assert outputs.shape == layer.compute_output_shape(tokens.shape) == expected.shape
     np.testing.assert_allclose(outputs, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"num_classes": 4},
+        {"num_classes": 0},
+        {"num_classes": 4, "use_norm": True},
+        {"num_classes": 0, "use_norm": True},
+    ],
+    ids=str,
+)
+def test_distillation_averages_what_the_first_two_tokens_say(tokens, randomise, settings):
+    layer = make(randomise, "token", use_distillation=True, num_prefix_tokens=2, **settings)
+    outputs = checks.to_numpy(layer(tokens))
+    expected = expected_outputs(layer, tokens)
+    assert outputs.shape == layer.compute_output_shape(tokens.shape) == expected.shape
+    np.testing.assert_allclose(outputs, expected, atol=1e-5)
+    np.testing.assert_array_equal(checks.to_numpy(layer(tokens[:, :2])), outputs)
+
+
+def test_distillation_has_logits_of_its_own():
+    layer = ClassificationHead(3, use_distillation=True)
+    layer.build((None, 6, 8))
+    logits = {f"{name}/{kind}" for name in ("logits", "distillation_logits") for kind in ("kernel", "bias")}
+    assert set(numpy_reference.weights_of(layer)) == logits
+
+
+def test_token_mean_is_the_first_token_beside_the_mean_of_the_patches(tokens):
+    outputs = checks.to_numpy(ClassificationHead(0, pooling="token_mean", num_prefix_tokens=2)(tokens))
+    np.testing.assert_array_equal(outputs[:, :8], tokens[:, 0])
+    np.testing.assert_allclose(outputs[:, 8:], tokens[:, 2:].mean(axis=1), atol=1e-6)
 
 
 @pytest.mark.parametrize("pooling", ["mean", "max", "attention"])
@@ -133,6 +195,11 @@ def test_logits_are_float32_and_features_half_precision(tokens, policy):
         ({"num_classes": -1}, "numbers >= 0; got num_classes=-1"),
         ({"num_classes": 2, "num_prefix_tokens": -1}, "numbers >= 0; got .*num_prefix_tokens=-1"),
         ({"num_classes": 2, "pooling": "attention"}, "needs attention_pooling=.* got pooling='attention'"),
+        (
+            {"num_classes": 2, "use_distillation": True, "pooling": "mean"},
+            "with use_distillation=True; got pooling='mean'",
+        ),
+        ({"num_classes": 2, "use_distillation": True, "pre_logits_dim": 4}, "no pre_logits_dim .*pre_logits_dim=4"),
         ({"num_classes": 2, "attention_pooling": {"num_heads": 2, "mlp_dim": 4}}, "and only then; got pooling='token'"),
     ],
 )

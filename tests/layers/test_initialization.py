@@ -6,11 +6,17 @@ import pytest
 from keras import ops
 
 from keras_vit.layers import TransformerEncoder
-from keras_vit.layers.initialization import Skippable, glorot_uniform, normal, skip_initialization
+from keras_vit.layers.initialization import Skippable, glorot_uniform, lecun_normal, normal, skip_initialization
 
 
 def draw(initializer):
     return np.array(ops.convert_to_numpy(initializer((40, 50), "float32")))
+
+
+def test_patches_of_unit_variance_become_vectors_of_unit_variance():
+    kernel = np.array(ops.convert_to_numpy(lecun_normal()((16, 16, 3, 64), "float32")))
+    patches = np.random.default_rng(1).normal(size=(500, 768))
+    assert (patches @ kernel.reshape(768, 64)).std() == pytest.approx(1, rel=0.03)
 
 
 def test_glorot_uniform_fills_its_range():

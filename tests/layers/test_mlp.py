@@ -14,20 +14,53 @@ CASE = checks.Case(
     dynamic_shape=(None, None, 8),
 )
 
+NORM_CASE = checks.Case(
+    layer=MLP,
+    arguments={"mlp_dim": 12, "use_bias": False, "sub_norm": "rms_norm", "norm_epsilon": 1e-5, "dropout_rate": 0.2},
+    shape=(2, 5, 8),
+    dynamic_shape=(None, None, 8),
+)
 
+
+@pytest.mark.parametrize("case", [CASE, NORM_CASE], ids=["plain", "norm"])
 @pytest.mark.parametrize("check", checks.ALL)
-def test_shared_checks(check, tmp_path):
-    check(CASE, tmp_path)
+def test_shared_checks(check, case, tmp_path):
+    check(case, tmp_path)
 
 
-@pytest.mark.parametrize("activation", ["gelu", "gelu_tanh", "quick_gelu", "silu"])
-def test_outputs_equal_numpy(rng, randomise, activation):
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"activation": "gelu"},
+        {"activation": "gelu_tanh"},
+        {"activation": "quick_gelu"},
+        {"activation": "silu", "use_bias": False},
+        {"sub_norm": "layer_norm", "norm_epsilon": 1e-2},
+        {"sub_norm": "rms_norm", "use_bias": False},
+    ],
+    ids=str,
+)
+def test_outputs_equal_numpy(rng, randomise, settings):
     tokens = rng.normal(size=(2, 5, 8)).astype("float32")
-    layer = MLP(12, activation=activation)
-    layer.build(tokens.shape)
+    layer = _built(MLP(12, **settings))
     randomise(layer)
-    expected = numpy_reference.mlp(tokens, numpy_reference.weights_of(layer), activation)
+    expected = numpy_reference.mlp(tokens, numpy_reference.weights_of(layer), **settings)
     np.testing.assert_allclose(checks.to_numpy(layer(tokens)), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("settings", "more"),
+    [
+        ({}, {"expand/bias", "contract/bias"}),
+        ({"use_bias": False}, set()),
+        ({"use_bias": False, "sub_norm": "layer_norm"}, {"norm/gamma", "norm/beta"}),
+        ({"use_bias": False, "sub_norm": "rms_norm"}, {"norm/scale"}),
+    ],
+    ids=str,
+)
+def test_biases_and_norm_exist_only_when_asked_for(settings, more):
+    layer = _built(MLP(12, **settings))
+    assert set(numpy_reference.weights_of(layer)) == {"expand/kernel", "contract/kernel"} | more
 
 
 def test_dropout_acts_in_training_only(rng):

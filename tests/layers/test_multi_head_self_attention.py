@@ -23,18 +23,35 @@ CASE = checks.Case(
     dynamic_shape=(None, None, 8),
     without_gradient=("key_norm/beta",),  # shifts all logits of a query alike
 )
+SUB_NORM_CASE = checks.Case(
+    layer=MultiHeadSelfAttention,
+    arguments={
+        "num_heads": 2,
+        "use_projection_bias": False,
+        "use_qk_norm": True,
+        "use_sub_norm": True,
+        "attention_dropout_rate": 0.2,
+        "dropout_rate": 0.1,
+        "norm": "rms_norm",
+    },
+    shape=(2, 5, 8),
+    dynamic_shape=(None, None, 8),
+)
 
 SETTINGS = [
     {"num_heads": 1},
     {"num_heads": 4},
     {"num_heads": 4, "use_qkv_bias": False},
     {"num_heads": 2, "use_qk_norm": True, "norm_epsilon": 1e-3},
+    {"num_heads": 4, "use_projection_bias": False, "use_sub_norm": True, "norm_epsilon": 1e-3},
+    {"num_heads": 2, "use_qk_norm": True, "use_sub_norm": True, "norm": "rms_norm"},
 ]
 
 
+@pytest.mark.parametrize("case", [CASE, SUB_NORM_CASE], ids=["qk_norm", "sub_norm"])
 @pytest.mark.parametrize("check", checks.ALL)
-def test_shared_checks(check, tmp_path):
-    check(CASE, tmp_path)
+def test_shared_checks(check, case, tmp_path):
+    check(case, tmp_path)
 
 
 @pytest.fixture
@@ -53,7 +70,7 @@ def make(randomise, **settings):
 def test_outputs_equal_numpy(tokens, randomise, settings):
     layer = make(randomise, **settings)
     weights = numpy_reference.weights_of(layer)
-    expected = numpy_reference.attention(tokens, weights, settings["num_heads"], settings.get("norm_epsilon", 1e-6))
+    expected = numpy_reference.attention(tokens, weights, **settings)
     np.testing.assert_allclose(checks.to_numpy(layer(tokens)), expected, atol=1e-5)
 
 
@@ -61,22 +78,30 @@ def test_outputs_equal_numpy(tokens, randomise, settings):
 def test_attention_scores_equal_numpy(tokens, randomise, settings):
     layer = make(randomise, **settings)
     weights = numpy_reference.weights_of(layer)
-    expected = numpy_reference.attention_scores(
-        tokens, weights, settings["num_heads"], settings.get("norm_epsilon", 1e-6)
-    )
+    expected = numpy_reference.attention_scores(tokens, weights, **settings)
     scores = checks.to_numpy(layer.attention_scores(tokens))
     np.testing.assert_allclose(scores, expected, atol=1e-6)
     np.testing.assert_allclose(scores.sum(axis=-1), 1, atol=1e-6)
 
 
-def test_biases_exist_only_when_asked_for():
-    names = {}
-    for use_qkv_bias in (True, False):
-        layer = MultiHeadSelfAttention(2, use_qkv_bias=use_qkv_bias)
-        layer.build((None, 5, 8))
-        names[use_qkv_bias] = set(numpy_reference.weights_of(layer))
-    assert names[True] == {"qkv/kernel", "qkv/bias", "projection/kernel", "projection/bias"}
-    assert names[False] == names[True] - {"qkv/bias"}
+@pytest.mark.parametrize(
+    ("settings", "more"),
+    [
+        ({}, {"qkv/bias", "projection/bias"}),
+        ({"use_qkv_bias": False}, {"projection/bias"}),
+        ({"use_projection_bias": False}, {"qkv/bias"}),
+        ({"use_sub_norm": True}, {"qkv/bias", "projection/bias", "sub_norm/gamma", "sub_norm/beta"}),
+        (
+            {"use_qkv_bias": False, "use_qk_norm": True, "norm": "rms_norm"},
+            {"projection/bias", "query_norm/scale", "key_norm/scale"},
+        ),
+    ],
+    ids=str,
+)
+def test_biases_and_norms_exist_only_when_asked_for(settings, more):
+    layer = MultiHeadSelfAttention(2, **settings)
+    layer.build((None, 5, 8))
+    assert set(numpy_reference.weights_of(layer)) == {"qkv/kernel", "projection/kernel"} | more
 
 
 @pytest.mark.parametrize("rates", [{"attention_dropout_rate": 0.5}, {"dropout_rate": 0.5}], ids=str)

@@ -27,11 +27,45 @@ CASE = checks.Case(
     dynamic_shape=(None, None, 8),
     without_gradient=("key_norm/beta",),  # shifts all logits of a query alike
 )
+POST_NORM_CASE = checks.Case(
+    layer=TransformerEncoder,
+    arguments={
+        "num_heads": 2,
+        "mlp_dim": 12,
+        "order": "post_norm",
+        "use_sub_norm": True,
+        "dropout_rate": 0.1,
+        "attention_dropout_rate": 0.1,
+        "drop_path_rate": 0.2,
+    },
+    shape=(2, 5, 8),
+    dynamic_shape=(None, None, 8),
+)
+PARALLEL_CASE = checks.Case(
+    layer=TransformerEncoder,
+    arguments={
+        "num_heads": 2,
+        "mlp_dim": 12,
+        "order": "parallel",
+        "mlp": "swiglu",
+        "use_projection_bias": False,
+        "use_qk_norm": True,
+        "use_sub_norm": True,
+        "layer_scale_init": 0.5,
+        "dropout_rate": 0.1,
+        "attention_dropout_rate": 0.1,
+        "drop_path_rate": 0.2,
+        "norm": "rms_norm",
+    },
+    shape=(2, 5, 8),
+    dynamic_shape=(None, None, 8),
+)
 
 
+@pytest.mark.parametrize("case", [CASE, POST_NORM_CASE, PARALLEL_CASE], ids=["pre_norm", "post_norm", "parallel"])
 @pytest.mark.parametrize("check", checks.ALL)
-def test_shared_checks(check, tmp_path):
-    check(CASE, tmp_path)
+def test_shared_checks(check, case, tmp_path):
+    check(case, tmp_path)
 
 
 @pytest.fixture
@@ -53,6 +87,14 @@ def make(randomise, **settings):
         {"activation": "quick_gelu", "norm_epsilon": 1e-2},
         {"use_qkv_bias": False, "use_qk_norm": True, "layer_scale_init": 0.1},
         {"mlp": "swiglu", "layer_scale_init": 1.0},
+        {"use_projection_bias": False},
+        {"use_sub_norm": True, "norm_epsilon": 1e-2},
+        {"use_qk_norm": True, "use_sub_norm": True, "norm": "rms_norm", "mlp": "swiglu"},
+        {"order": "post_norm"},
+        {"order": "post_norm", "use_sub_norm": True, "use_qk_norm": True, "norm": "rms_norm"},
+        {"order": "parallel"},
+        {"order": "parallel", "mlp": "swiglu", "use_qkv_bias": False, "use_projection_bias": False},
+        {"order": "parallel", "use_qk_norm": True, "use_sub_norm": True, "layer_scale_init": 0.1, "norm_epsilon": 1e-2},
     ],
     ids=str,
 )
@@ -62,21 +104,43 @@ def test_outputs_equal_numpy(tokens, randomise, settings):
     np.testing.assert_allclose(checks.to_numpy(layer(tokens)), expected, atol=2e-5)
 
 
-def test_attention_scores_are_those_of_the_normalised_tokens(tokens, randomise):
-    layer = make(randomise)
+def test_branches_of_each_order_have_the_weights_they_need():
+    def weights(order):
+        layer = TransformerEncoder(2, 12, order=order, layer_scale_init=None if order == "post_norm" else 0.1)
+        layer.build((None, 5, 8))
+        return {name.split("/")[0] for name in numpy_reference.weights_of(layer)}
+
+    branches = {"attention", "mlp"}
+    assert weights("pre_norm") == branches | {"attention_norm", "attention_scale", "mlp_norm", "mlp_scale"}
+    assert weights("post_norm") == branches | {"attention_norm", "mlp_norm"}
+    assert weights("parallel") == branches | {"attention_norm", "attention_scale"}
+
+
+@pytest.mark.parametrize("norm", ["layer_norm", "rms_norm"])
+@pytest.mark.parametrize("order", ["pre_norm", "parallel"])
+def test_attention_scores_are_those_of_the_normalised_tokens(tokens, randomise, order, norm):
+    layer = make(randomise, order=order, norm=norm)
     weights = numpy_reference.weights_of(layer)
-    normed = numpy_reference.layer_norm(tokens, numpy_reference.part(weights, "attention_norm"), 1e-6)
+    normed = numpy_reference.norm(tokens, numpy_reference.part(weights, "attention_norm"), norm=norm)
     expected = numpy_reference.attention_scores(normed, numpy_reference.part(weights, "attention"), 2)
     np.testing.assert_allclose(checks.to_numpy(layer.attention_scores(tokens)), expected, atol=1e-6)
 
 
-def test_drop_path_skips_each_branch_by_itself(tokens, randomise):
-    layer = make(randomise, drop_path_rate=0.5)
+def test_attention_scores_are_those_of_the_tokens_themselves_where_norms_follow_the_branches(tokens, randomise):
+    layer = make(randomise, order="post_norm")
+    weights = numpy_reference.part(numpy_reference.weights_of(layer), "attention")
+    expected = numpy_reference.attention_scores(tokens, weights, 2)
+    np.testing.assert_allclose(checks.to_numpy(layer.attention_scores(tokens)), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize(("order", "num_kinds"), [("pre_norm", 4), ("post_norm", 4), ("parallel", 2)])
+def test_drop_path_skips_each_branch_by_itself(tokens, randomise, order, num_kinds):
+    layer = make(randomise, drop_path_rate=0.5, order=order)
     many = np.repeat(tokens[:1], 64, axis=0)
     outputs = checks.to_numpy(layer(many, training=True))
-    # Attention and feed-forward part, each kept or skipped: four different results.
+    # Attention and feed-forward part, each kept or skipped: four different results. In parallel they are one branch.
     kinds = np.unique(np.round(outputs.reshape(64, -1), 3), axis=0)
-    assert len(kinds) == 4
+    assert len(kinds) == num_kinds
     assert np.any(np.all(np.isclose(kinds, tokens[0].ravel(), atol=1e-3), axis=1))
 
 
@@ -95,6 +159,11 @@ def test_the_feed_forward_part_is_of_the_chosen_kind():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        ({"order": "sandwich"}, r"TransformerEncoder needs order to be one of \('pre_norm', .* got order='sandwich'"),
+        (
+            {"order": "post_norm", "layer_scale_init": 0.1},
+            "needs layer_scale_init=None with order='post_norm'; got layer_scale_init=0.1",
+        ),
         ({"mlp": "glu"}, "TransformerEncoder needs mlp to be 'mlp' or 'swiglu'; got mlp='glu'"),
         ({"activation": "relu"}, "got activation='relu'"),
         ({"drop_path_rate": 1.0}, "DropPath needs 0 <= rate < 1"),

@@ -1,5 +1,7 @@
 """Single layers against timm's, with every parameter randomised."""
 
+import functools
+
 import keras
 import numpy as np
 import pytest
@@ -7,11 +9,13 @@ import pytest
 torch = pytest.importorskip("torch")
 timm_layers = pytest.importorskip("timm.layers")
 
-from timm.models.vision_transformer import Attention, Block  # noqa: E402 - needs the two above
+from timm.models.deit import VisionTransformerDistilled  # noqa: E402 - needs the two above
+from timm.models.vision_transformer import Attention, Block, ParallelScalingBlock, ResPostBlock  # noqa: E402
 
 from keras_vit.layers import (  # noqa: E402
     MLP,
     AttentionPooling,
+    ClassificationHead,
     LayerScale,
     MultiHeadSelfAttention,
     PatchEmbedding,
@@ -20,6 +24,7 @@ from keras_vit.layers import (  # noqa: E402
     TransformerEncoder,
 )
 from keras_vit.layers.activations import ACTIVATIONS, get_activation  # noqa: E402
+from keras_vit.layers.normalization import make_norm  # noqa: E402
 
 pytestmark = pytest.mark.parity
 
@@ -31,6 +36,7 @@ BLOCK = {
     "projection": "proj",
     "query_norm": "q_norm",
     "key_norm": "k_norm",
+    "sub_norm": "norm",
     "attention_scale": "ls1",
     "mlp_norm": "norm2",
     "mlp": "mlp",
@@ -41,12 +47,27 @@ BLOCK = {
     "key_value": "kv",
     "norm": "norm",
     "kernel": "weight",
+    "logits": "head",
+    "distillation_logits": "head_dist",
     "gamma": "weight",
+    "scale": "weight",
     "beta": "bias",
     "bias": "bias",
     "factors": "gamma",
     "latent": "latent",
 }
+# timm's norm by our name and epsilon.
+NORMS = {
+    ("layer_norm", 1e-6): timm_layers.LayerNorm,
+    ("layer_norm", 1e-5): functools.partial(timm_layers.LayerNorm, eps=1e-5),
+    ("rms_norm", 1e-5): functools.partial(timm_layers.RmsNorm, eps=1e-5),
+}
+RMS = {"norm": "rms_norm", "norm_epsilon": 1e-5}
+SUB_NORMS = {"scale_attn_norm": True, "scale_mlp_norm": True}
+
+
+def norm_of(settings):
+    return NORMS[settings.get("norm", "layer_norm"), settings.get("norm_epsilon", 1e-6)]
 
 
 @pytest.fixture
@@ -58,7 +79,7 @@ def tokens(rng):
 def copy(randomise):
     """Builds our layer, randomises it, and gives timm's module its weights, name by name."""
 
-    def fill(layer, module, shape=(None, 7, WIDTH)):
+    def fill(layer, module, shape=(None, 7, WIDTH), change=lambda state: state):
         layer.build(shape)
         randomise(layer)
         state = {}
@@ -70,7 +91,7 @@ def copy(randomise):
             state[".".join(BLOCK[name] for name in names)] = value
         if "latent" in state:
             state["latent"] = state["latent"][None]
-        module.load_state_dict(state, strict=True)
+        module.load_state_dict(change(state), strict=True)
         return module.eval()
 
     return fill
@@ -98,49 +119,144 @@ def test_mlp_equals_timm(tokens, copy, activation):
     assert_equal(ours(tokens), theirs(torch.from_numpy(tokens)))
 
 
-def test_swi_glu_equals_timm(tokens, copy):
-    ours = SwiGLU(MLP_DIM)
-    theirs = copy(ours, timm_layers.SwiGLUPacked(WIDTH, 2 * MLP_DIM))
+@pytest.mark.parametrize("kind", ["layer_norm", "rms_norm"])
+def test_norms_equal_timm(tokens, copy, kind):
+    ours = make_norm(kind, 1e-5, name="norm", dtype="float32")
+    theirs = copy(ours, NORMS[kind, 1e-5](WIDTH))
     assert_equal(ours(tokens), theirs(torch.from_numpy(tokens)))
 
 
-@pytest.mark.parametrize("use_qk_norm", [False, True])
-@pytest.mark.parametrize("use_qkv_bias", [False, True])
-def test_attention_equals_timm(tokens, copy, use_qkv_bias, use_qk_norm):
-    ours = MultiHeadSelfAttention(HEADS, use_qkv_bias=use_qkv_bias, use_qk_norm=use_qk_norm, norm_epsilon=1e-5)
-    theirs = copy(
-        ours, Attention(WIDTH, HEADS, qkv_bias=use_qkv_bias, qk_norm=use_qk_norm, norm_layer=torch.nn.LayerNorm)
-    )
+@pytest.mark.parametrize("sub_norm", ["layer_norm", "rms_norm"])
+def test_mlp_with_a_norm_and_without_bias_equals_timm(tokens, copy, sub_norm):
+    ours = MLP(MLP_DIM, use_bias=False, sub_norm=sub_norm, norm_epsilon=1e-5)
+    theirs = copy(ours, timm_layers.Mlp(WIDTH, MLP_DIM, bias=False, norm_layer=NORMS[sub_norm, 1e-5]))
     assert_equal(ours(tokens), theirs(torch.from_numpy(tokens)))
 
 
+@pytest.mark.parametrize("settings", [{}, {"use_bias": False, "sub_norm": "layer_norm", "norm_epsilon": 1e-5}], ids=str)
+def test_swi_glu_equals_timm(tokens, copy, settings):
+    ours = SwiGLU(MLP_DIM, **settings)
+    norm = NORMS["layer_norm", 1e-5] if settings else None
+    theirs = timm_layers.SwiGLUPacked(WIDTH, 2 * MLP_DIM, bias=settings.get("use_bias", True), norm_layer=norm)
+    copy(ours, theirs)
+    assert_equal(ours(tokens), theirs(torch.from_numpy(tokens)))
+
+
+def test_swi_glu_equals_the_one_of_timm_that_keeps_its_gate_apart(tokens, copy):
+    def split(state):
+        for kind in ("weight", "bias"):
+            state[f"fc1_g.{kind}"], state[f"fc1_x.{kind}"] = state.pop(f"fc1.{kind}").chunk(2)
+        return state
+
+    ours = SwiGLU(MLP_DIM, sub_norm="rms_norm", norm_epsilon=1e-5)
+    theirs = timm_layers.SwiGLU(WIDTH, MLP_DIM, norm_layer=NORMS["rms_norm", 1e-5])
+    copy(ours, theirs, change=split)
+    assert_equal(ours(tokens), theirs(torch.from_numpy(tokens)))
+
+
+@pytest.mark.parametrize("norm", [{"norm_epsilon": 1e-5}, RMS], ids=["layer_norm", "rms_norm"])
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        ({}, {"qkv_bias": True}),
+        ({"use_qkv_bias": False, "use_qk_norm": True}, {"qk_norm": True}),
+        (
+            {"use_projection_bias": False, "use_sub_norm": True},
+            {"qkv_bias": True, "proj_bias": False, "scale_norm": True},
+        ),
+        ({"use_qk_norm": True, "use_sub_norm": True}, {"qkv_bias": True, "qk_norm": True, "scale_norm": True}),
+    ],
+    ids=["plain", "qk_norm", "sub_norm", "both"],
+)
+def test_attention_equals_timm(tokens, copy, ours, theirs, norm):
+    layer = MultiHeadSelfAttention(HEADS, **ours, **norm)
+    theirs = copy(layer, Attention(WIDTH, HEADS, norm_layer=norm_of(norm), **theirs))
+    assert_equal(layer(tokens), theirs(torch.from_numpy(tokens)))
+
+
+@pytest.mark.parametrize("norm", [{"norm_epsilon": 1e-5}, RMS], ids=["layer_norm", "rms_norm"])
 @pytest.mark.parametrize(
     ("ours", "theirs"),
     [
         ({}, {}),
         ({"use_qkv_bias": False, "use_qk_norm": True}, {"qkv_bias": False, "qk_norm": True}),
         ({"layer_scale_init": 0.1, "activation": "quick_gelu"}, {"init_values": 0.1, "act_layer": "quick_gelu"}),
+        ({"use_projection_bias": False, "use_sub_norm": True}, {"proj_bias": False, **SUB_NORMS}),
     ],
-    ids=["plain", "norms", "scale"],
+    ids=["plain", "norms", "scale", "sub_norm"],
 )
-def test_encoder_equals_timm(tokens, copy, ours, theirs):
-    layer = TransformerEncoder(HEADS, MLP_DIM, norm_epsilon=1e-5, **ours)
+def test_encoder_equals_timm(tokens, copy, ours, theirs, norm):
+    assert_encoders_equal(tokens, copy, Block, {**ours, **norm}, theirs)
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        ({}, {}),
+        ({"use_qk_norm": True, "use_sub_norm": True, **RMS}, {"qk_norm": True, **SUB_NORMS}),
+    ],
+    ids=["plain", "norms"],
+)
+def test_encoder_with_norms_after_its_branches_equals_timm(tokens, copy, ours, theirs):
+    assert_encoders_equal(tokens, copy, ResPostBlock, {"order": "post_norm", **ours}, theirs)
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        ({}, {}),
+        ({"use_qkv_bias": False, "layer_scale_init": 0.1}, {"qkv_bias": False, "init_values": 0.1}),
+        ({"use_qk_norm": True, "activation": "silu", **RMS}, {"qk_norm": True, "act_layer": "silu"}),
+    ],
+    ids=["plain", "scale", "norms"],
+)
+def test_encoder_with_parallel_branches_equals_timm(tokens, copy, ours, theirs):
+    names = {"norm1": "in_norm", "attn.proj": "attn_out_proj", "mlp.fc2": "mlp_out_proj", "ls1": "ls"}
+    names |= {"attn.q_norm": "q_norm", "attn.k_norm": "k_norm"}
+
+    def fuse(state):
+        fused = {"in_proj.weight": torch.cat([state.pop("mlp.fc1.weight"), state.pop("attn.qkv.weight")])}
+        if "attn.qkv.bias" in state:
+            fused["in_proj.bias"] = torch.cat([state.pop("mlp.fc1.bias"), state.pop("attn.qkv.bias")])
+        else:
+            fused["mlp_bias"] = state.pop("mlp.fc1.bias")
+        for name, value in state.items():
+            module, kind = name.rsplit(".", 1)
+            fused[f"{names[module]}.{kind}"] = value
+        return fused
+
+    assert_encoders_equal(tokens, copy, ParallelScalingBlock, {"order": "parallel", **ours}, theirs, change=fuse)
+
+
+def assert_encoders_equal(tokens, copy, block, ours, theirs, **options):
+    layer = TransformerEncoder(HEADS, MLP_DIM, **ours)
     theirs = {"qkv_bias": True, **theirs, "act_layer": timm_layers.get_act_layer(theirs.get("act_layer", "gelu"))}
-    block = copy(layer, Block(WIDTH, HEADS, mlp_ratio=MLP_DIM / WIDTH, norm_layer=torch.nn.LayerNorm, **theirs))
-    assert_equal(layer(tokens), block(torch.from_numpy(tokens)), atol=2e-5)
+    module = block(WIDTH, HEADS, mlp_ratio=MLP_DIM / WIDTH, norm_layer=norm_of(ours), **theirs)
+    copy(layer, module, **options)
+    assert_equal(layer(tokens), module(torch.from_numpy(tokens)), atol=2e-5)
 
 
-def test_attention_pooling_equals_timm(tokens, copy):
-    ours = AttentionPooling(HEADS, MLP_DIM, activation="gelu_tanh", norm_epsilon=1e-5)
+@pytest.mark.parametrize("norm", [{"norm_epsilon": 1e-5}, RMS], ids=["layer_norm", "rms_norm"])
+def test_attention_pooling_equals_timm(tokens, copy, norm):
+    ours = AttentionPooling(HEADS, MLP_DIM, activation="gelu_tanh", **norm)
     theirs = timm_layers.AttentionPoolLatent(
         WIDTH,
         num_heads=HEADS,
         mlp_ratio=MLP_DIM / WIDTH,
-        norm_layer=torch.nn.LayerNorm,
+        norm_layer=norm_of(norm),
         act_layer=timm_layers.get_act_layer("gelu_tanh"),
     )
     theirs = copy(ours, theirs)
     assert_equal(ours(tokens), theirs(torch.from_numpy(tokens)))
+
+
+@pytest.mark.parametrize("num_classes", [0, 3])
+def test_head_of_two_tokens_equals_timm(tokens, copy, num_classes):
+    ours = ClassificationHead(num_classes, use_distillation=True)
+    arguments = {"img_size": 4, "patch_size": 4, "embed_dim": WIDTH, "depth": 1, "num_heads": HEADS}
+    theirs = VisionTransformerDistilled(**arguments, num_classes=num_classes)
+    copy(ours, theirs, change=lambda state: {**theirs.state_dict(), **state})
+    assert_equal(ours(tokens), theirs.forward_head(torch.from_numpy(tokens)))
 
 
 def test_layer_scale_equals_timm(tokens, copy):
@@ -149,12 +265,23 @@ def test_layer_scale_equals_timm(tokens, copy):
     assert_equal(ours(tokens), theirs(torch.from_numpy(tokens)))
 
 
-@pytest.mark.parametrize(("size", "pad"), [((8, 12), False), ((7, 10), True), ((8, 9), True)])
-def test_patch_embedding_equals_timm(rng, copy, size, pad):
+@pytest.mark.parametrize(
+    ("size", "ours", "theirs"),
+    [
+        ((8, 12), {}, {}),
+        ((8, 12), {"use_bias": False}, {"bias": False}),
+        ((7, 10), {"pad": True}, {"dynamic_img_pad": True}),
+        ((8, 9), {"pad": True}, {"dynamic_img_pad": True}),
+        ((9, 11), {"drop_remainder": True}, {"img_size": (9, 11)}),
+        ((11, 8), {"drop_remainder": True}, {"img_size": (11, 8)}),
+    ],
+    ids=str,
+)
+def test_patch_embedding_equals_timm(rng, copy, size, ours, theirs):
     images = rng.normal(size=(2, *size, 3)).astype("float32")
-    ours = PatchEmbedding((4, 2), WIDTH, pad=pad)
-    settings = {"strict_img_size": False, "dynamic_img_pad": pad, "flatten": False, "output_fmt": "NHWC"}
-    theirs = timm_layers.PatchEmbed(None, (4, 2), 3, WIDTH, **settings)
+    ours = PatchEmbedding((4, 2), WIDTH, **ours)
+    settings = {"img_size": None, "patch_size": (4, 2), "in_chans": 3, "embed_dim": WIDTH, "output_fmt": "NHWC"}
+    theirs = timm_layers.PatchEmbed(**{**settings, **theirs})
     copy(ours, theirs.proj, images.shape)
     assert_equal(ours(images), theirs(torch.from_numpy(images.transpose(0, 3, 1, 2).copy())))
 

@@ -23,6 +23,7 @@ class ViTConfig(ModelConfig):
     in_channels: int = whole(3, 1, 1024)  # channels of the images
     patch_size: tuple[int, int] = pair((16, 16), 1, 1024)  # pixels
     pad: bool = switch(False)  # zeros at bottom and right where patches do not divide the image
+    drop_remainder: bool = switch(False)  # leave out pixels there instead (SigLIP so400m, patch 14 at 384)
     embed_dim: int = whole(768, 1, 16384)  # length of a token
     depth: int = whole(12, 1, 200)  # number of encoder layers
     num_heads: int = whole(12, 1, 1024)  # attention heads; must divide embed_dim
@@ -70,6 +71,8 @@ class ViTConfig(ModelConfig):
         if self.position_grid is not None:
             return self.position_grid
         height, width = self.image_size or (USUAL_IMAGE_SIZE, USUAL_IMAGE_SIZE)
+        if self.drop_remainder:
+            return (height // self.patch_size[0], width // self.patch_size[1])
         return (-(-height // self.patch_size[0]), -(-width // self.patch_size[1]))
 
     def contradictions(self) -> list[str]:
@@ -90,6 +93,8 @@ class ViTConfig(ModelConfig):
             problems.append("use_distillation_token=True needs pooling='token' and pre_logits_dim=None")
         if self.use_head_norm and not self.use_final_norm:
             problems.append("use_head_norm=True needs use_final_norm=True; it says where that norm is")
+        if self.pad and self.drop_remainder:
+            problems.append("pad=True needs drop_remainder=False; choose one of them")
         if self.image_size is not None:
             problems += self._explain_patches(self.image_size)
         return problems
@@ -98,9 +103,9 @@ class ViTConfig(ModelConfig):
         pairs = list(zip(image_size, self.patch_size, strict=True))
         if any(size < patch for size, patch in pairs):
             return [f"image_size needs to be at least patch_size={self.patch_size}; got {image_size}"]
-        if any(size % patch for size, patch in pairs) and not self.pad:
+        if any(size % patch for size, patch in pairs) and not (self.pad or self.drop_remainder):
             return [
                 f"image_size needs to be a multiple of patch_size={self.patch_size}; got {image_size}. "
-                "Choose another size, or pad=True to fill up with zeros"
+                "Choose another size, pad=True to fill up with zeros, or drop_remainder=True to leave the rest out"
             ]
         return []

@@ -60,6 +60,7 @@ class ViT(VisionModel):
             config.embed_dim,
             use_bias=not config.use_embedding_norm,
             pad=config.pad,
+            drop_remainder=config.drop_remainder,
             dtype=dtype,
             name="patch_embedding",
         )(images)

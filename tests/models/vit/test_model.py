@@ -73,12 +73,24 @@ def test_drop_path_grows_linearly_with_depth():
     assert rates == pytest.approx([0, 0.1, 0.2, 0.3])
 
 
+def test_the_norms_around_the_layers_are_named_in_the_order_they_run():
+    model = ViT(**TINY, use_patch_norm=True, use_embedding_norm=True)
+    names = [layer.name for layer in model.layers]
+    assert names[1:6] == ["patch_embedding", "patch_norm", "positional_encoding", "prefix_tokens", "embedding_norm"]
+    assert "bias" not in {weight.name for weight in model.get_layer("patch_embedding").weights}
+    assert names[-2:] == ["norm", "head"]
+    assert "norm" not in [layer.name for layer in ViT(**TINY, use_final_norm=False).layers]
+
+
 @pytest.mark.parametrize(
     ("fields", "shape"),
     [
         ({"num_classes": 0}, (None, 8)),
         ({"num_classes": 0, "pre_logits_dim": 5}, (None, 5)),
+        ({"num_classes": 0, "pooling": "token_mean"}, (None, 16)),
+        ({"num_classes": 0, "use_distillation_token": True}, (None, 8)),
         ({"pooling": "none"}, (None, 7, 3)),
+        ({"pooling": "none", "image_size": (11, 14), "drop_remainder": True}, (None, 7, 3)),
         ({"pooling": "none", "image_size": None}, (None, None, 3)),
     ],
     ids=str,
@@ -135,6 +147,15 @@ def test_any_size_with_padding_takes_any_pixels(rng, randomise):
     images = rng.normal(size=(2, 7, 10, 3)).astype("float32")
     padded = numpy_reference.pad(images, (4, 4))
     np.testing.assert_array_equal(to_numpy(model(images)), to_numpy(model(padded)))
+
+
+def test_any_size_without_a_remainder_takes_any_pixels(rng, randomise):
+    model = ViT(**{**TINY, "image_size": None}, position_grid=(2, 3), drop_remainder=True)
+    randomise(model)
+    images = rng.normal(size=(2, 11, 14, 3)).astype("float32")
+    covered = images[:, :8, :12]
+    np.testing.assert_array_equal(to_numpy(model(images)), to_numpy(model(covered)))
+    np.testing.assert_array_equal(model.predict(images, verbose=0), model.predict(covered, verbose=0))
 
 
 # Training.

@@ -80,9 +80,7 @@ def _tokens(config: ViTConfig, theirs: str) -> list[Entry]:
     positions = f"{theirs}/position_embedding/vars/0"
     entries = [Entry("positional_encoding/table", positions, _embedding_rows(config.num_prefix_tokens))]
     if config.use_class_token:
-        # This table has no axis of length 1 in front: what is row 0 elsewhere is the axis of channels here.
-        first_row = Rows(positions, 0, config.embed_dim)
-        entries.append(Entry("prefix_tokens/class_token", f"{theirs}/vars/0", row_vector, first_row))
+        entries.append(Entry("prefix_tokens/class_token", f"{theirs}/vars/0", row_vector, Rows(positions, 0, 1)))
     return entries
 
 

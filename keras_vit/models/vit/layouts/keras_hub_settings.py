@@ -84,8 +84,9 @@ def preprocessing_of(files: Files, config: ViTConfig) -> dict[str, Any] | None:
     Raises:
         ValueError: The converter pads images, or resizes or scales them in a way that ours cannot.
     """
-    file = "image_converter.json" if files.get("image_converter.json") is not None else "preprocessor.json"
-    found = files.get(file) if file == "image_converter.json" else _nested_converter(files.get(file))
+    file, found = "image_converter.json", files.get("image_converter.json")
+    if found is None:
+        file, found = "preprocessor.json", _nested_converter(files.get("preprocessor.json"))
     if found is None:
         return None
     converter = _section({file: found}, file, _CONVERTERS)[1]

@@ -133,19 +133,22 @@ def _crop(values: dict[str, Any]) -> tuple[str, float]:
         # one shape only: the middle.
         return mode, 1.0
     kept = _sides("crop_size", values["crop_size"])
-    fractions = {kept[0] / sides[0], kept[1] / sides[1]}
-    if len(fractions) != 1 or max(fractions) > 1:
+    fraction = _common_fraction(kept, sides)
+    if fraction is None:
         raise ValueError(
             "preprocessor_config.json needs crop_size to keep the same share of both sides; got "
             f"size={values['size']}, crop_size={values['crop_size']}. {_HINT}"
         )
-    return mode, _exact_fraction(kept[0], sides[0])
+    return mode, fraction
 
 
-def _exact_fraction(kept: int, side: int) -> float:
-    """Returns `kept / side` such that dividing `kept` by it and rounding down gives `side`, not one less."""
-    fraction = kept / side
-    return fraction if math.floor(kept / fraction) == side else math.nextafter(fraction, 0)
+def _common_fraction(kept: tuple[int, int], sides: tuple[int, int]) -> float | None:
+    """Returns the share that gives both sides, by dividing what is kept by it and rounding down; None: there is none."""
+    fraction = min(kept[0] / sides[0], kept[1] / sides[1], 1.0)
+    for candidate in (fraction, math.nextafter(fraction, 0)):  # a quotient may come out just below the whole number
+        if all(math.floor(side / candidate) == resized for side, resized in zip(kept, sides, strict=True)):
+            return candidate
+    return None
 
 
 def _resized(size: Any, is_square: bool) -> tuple[str, tuple[int, int]]:

@@ -167,9 +167,7 @@ def _clip_embeddings(config: ViTConfig, prefix: str) -> list[Entry]:
     ]
     if not config.use_class_token:
         return [*found, Entry("patch_embedding/bias", f"{theirs}.patch_embedding.bias", identity)]
-    # The table has no axis of length 1 in front: what is taken from its first row is all its channels.
-    first_row = Rows(positions, 0, config.embed_dim)
-    token = Entry("prefix_tokens/class_token", f"{theirs}.class_embedding", _vector, first_row)
+    token = Entry("prefix_tokens/class_token", f"{theirs}.class_embedding", _vector, Rows(positions, 0, 1))
     return [*found, token, *_norm("embedding_norm", f"{prefix}pre_layrnorm")]  # spelled so
 
 
