@@ -130,6 +130,7 @@ MODELS = {
     "clip": ("CLIPModel", {**PAIR, "projection_dim": 24}, image_embeds),
     "clip_classes": ("CLIPForImageClassification", {**PAIR, **CLASSES}, logits),
     "siglip_vision": ("SiglipVisionModel", VIT, pooled),
+    "siglip_with_remainder": ("SiglipVisionModel", {**VIT, "image_size": 37}, pooled),
     "siglip_without_head": ("SiglipVisionModel", {**VIT, "vision_use_head": False}, mean_of_tokens),
     "siglip": ("SiglipModel", PAIR, image_embeds),
     "siglip_classes": ("SiglipForImageClassification", {**PAIR, **CLASSES}, logits),

@@ -82,9 +82,7 @@ def test_weights_of_timm_load_by_their_own_names(model, timm_model, tmp_path):
         assert_equal(loaded.predict(images, verbose=0), timm_model(to_torch(images)))
 
 
-@pytest.mark.parametrize(
-    "name", ["plain", "mean", "registers", "one_channel", "attention_pooling", "distillation", "parallel", "rms_norm"]
-)
+@pytest.mark.parametrize("name", [name for name, fields in SHARED.items() if "num_classes" not in fields])
 def test_transformers_loads_a_preset_folder_with_equal_logits(name, randomise, tmp_path):
     transformers = pytest.importorskip("transformers")
     model = keras_vit.ViT(**{**TINY, **SHARED[name]}, labels=["a", "b", "c"])

@@ -16,15 +16,12 @@ CHECKPOINTS_FILE = Path(__file__).parent / "timm_checkpoints.csv"
 REPORTED_SOURCE = "timm's published results table, results-imagenet.csv"
 
 _DIFFERENTIAL = "its attention is the difference of two softmaxes (differential attention)"
-_UNEVEN = "its patches of 14 pixels do not divide 384, and timm leaves out the last 6 rows and columns; take {}"
 
 # How the names of architectures that ViT does not build begin -> why.
 EXCEPTIONS = {
     "vit_dlittle_": _DIFFERENTIAL,
     "vit_dpwee_": _DIFFERENTIAL,
     "vit_dwee_": _DIFFERENTIAL,
-    "vit_so400m_patch14_siglip_384": _UNEVEN.format("vit_so400m_patch14_siglip_378.webli"),
-    "vit_so400m_patch14_siglip_gap_384": _UNEVEN.format("vit_so400m_patch14_siglip_gap_378.webli"),
 }
 
 # FAMILY_SIZE[_KIND][_IMAGE SIZE] -> full name. Without an image size it is 224, or the smallest that is published. A

@@ -97,15 +97,18 @@ def config_of(settings: dict[str, Any]) -> ViTConfig:
     }
     reader.get("no_embed_class", False)  # the file shows it
     reader.finish()
+    if not fields["pad"]:
+        fields["drop_remainder"] = _leaves_remainder(fields["image_size"], fields["patch_size"])
     return ViTConfig.from_dict(fields)
 
 
 def settings_of(config: ViTConfig) -> dict[str, Any]:
     """Returns what timm's `config.json` says of the model: architecture and the arguments it is built with."""
     rows, columns = config.grid_size
+    own_size = (rows * config.patch_size[0], columns * config.patch_size[1])
     pooling = POOLINGS.get(config.pooling, config.pooling)
     arguments = {
-        "img_size": [rows * config.patch_size[0], columns * config.patch_size[1]],
+        "img_size": list(config.image_size if config.drop_remainder and config.image_size else own_size),
         "patch_size": list(config.patch_size),
         "in_chans": config.in_channels,
         "global_pool": pooling,
@@ -156,6 +159,12 @@ def _base(config: ViTConfig) -> str | None:
         return base
     is_plain = base == "vit_base_patch16_224" and not config.num_register_tokens and not config.use_head_norm
     return _DISTILLED_BASE if is_plain and config.positional_encoding != "none" else None
+
+
+def _leaves_remainder(image_size: Any, patch_size: Any) -> bool:
+    """Whether timm's convolution leaves out pixels at the bottom and right."""
+    sizes, patches = ((each, each) if isinstance(each, int) else each for each in (image_size, patch_size))
+    return any(size % patch for size, patch in zip(sizes, patches, strict=True))
 
 
 def _mlp_ratio(embed_dim: Any, ratio: Any, is_packed: bool) -> float:

@@ -83,9 +83,10 @@ def config_of(settings: Mapping[str, Any]) -> ViTConfig:
     model, values = model_of(settings), _values(settings)
     sizes, patch_size = _pair(values["image_size"]), _pair(values["patch_size"])
     fields = {
-        # The convolution leaves out what patches do not cover, as in SigLIP's 384 pixels by patches of 14.
-        "image_size": tuple(size // patch * patch or size for size, patch in zip(sizes, patch_size, strict=True)),
+        "image_size": sizes,
         "patch_size": patch_size,
+        # The convolution leaves out what patches do not cover, as in SigLIP's 384 pixels by patches of 14.
+        "drop_remainder": any(size % patch for size, patch in zip(sizes, patch_size, strict=True)),
         "in_channels": values["num_channels"],
         "embed_dim": values["hidden_size"],
         "depth": values["num_hidden_layers"],

@@ -160,6 +160,8 @@ def _check(config: ViTConfig, target: _Target) -> None:
 
 def _image_size(config: ViTConfig) -> tuple[int, int]:
     """Returns the image size that positions are stored for."""
+    if config.drop_remainder and config.image_size is not None:
+        return config.image_size
     rows, columns = config.grid_size
     return rows * config.patch_size[0], columns * config.patch_size[1]
 
