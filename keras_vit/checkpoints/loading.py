@@ -208,9 +208,11 @@ def _check(
     if fitted.shape != shape:
         return row, None, [f"~ shape of {row.name}: {fitted.shape} after resampling, {shape} in the model"]
     if not _is_finite(fitted, str(variable.dtype)):
-        return row, None, [
-            f"! not finite: {row.name} has values that are NaN, infinite or too large for {variable.dtype}"
-        ]
+        return (
+            row,
+            None,
+            [f"! not finite: {row.name} has values that are NaN, infinite or too large for {variable.dtype}"],
+        )
     if entry.plus is not None:
         row = row._replace(note=f"with its place in {entry.plus.name} added")
     if adaptation is not None and (fitted.shape != value.shape or not np.array_equal(fitted, value)):

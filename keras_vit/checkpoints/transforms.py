@@ -55,7 +55,6 @@ patch_kernel = Transform(
 )
 
 
-
 def position_grid(num_prefix_rows: int = 0) -> Transform:
     """Tables of positions: ours (rows, columns, embed_dim), timm's (1, prefix + rows * columns, embed_dim), row by row.
 

@@ -99,7 +99,7 @@ class ClassificationHead(keras.layers.Layer):
                 self.distillation_logits = self._make_logits("distillation_logits")
 
     def build(self, input_shape: Any) -> None:
-        feature_shape = (None, self._num_features(input_shape))
+        feature_shape: tuple[int | None, int | None] = (None, self._num_features(input_shape))
         if self.pool is not None:
             self.pool.build(input_shape)
         if self.norm is not None:
@@ -150,9 +150,7 @@ class ClassificationHead(keras.layers.Layer):
         return input_shape[-1] * (2 if self.pooling == "token_mean" else 1)
 
     def _make_logits(self, name: str) -> Dense:
-        return Dense(
-            self.num_classes, kernel_initializer=glorot_uniform(), name=name, dtype=self.variable_dtype
-        )
+        return Dense(self.num_classes, kernel_initializer=glorot_uniform(), name=name, dtype=self.variable_dtype)
 
     def _average(self, class_token: Any, distillation_token: Any, training: bool | None) -> Any:
         """Returns the mean of what the two tokens say."""
@@ -161,7 +159,7 @@ class ClassificationHead(keras.layers.Layer):
             pair = [self.norm(token) for token in pair]
         if self.dropout is not None:
             pair = [self.dropout(token, training=training) for token in pair]
-        if self.logits is not None:
+        if self.logits is not None and self.distillation_logits is not None:
             pair = [self.logits(pair[0]), self.distillation_logits(pair[1])]
         return (pair[0] + pair[1]) / 2
 

@@ -132,7 +132,8 @@ class TransformerEncoder(keras.layers.Layer):
             self.mlp = SwiGLU(mlp_dim, **feed_forward)
         else:
             self.mlp = MLP(mlp_dim, activation=activation, **feed_forward)
-        self.mlp_norm = self.attention_scale = self.mlp_scale = self.drop_path = None
+        self.mlp_norm: Any = None
+        self.attention_scale = self.mlp_scale = self.drop_path = None
         if order != "parallel":
             self.mlp_norm = make_norm(norm, norm_epsilon, name="mlp_norm", **policy)
         if layer_scale_init is not None:

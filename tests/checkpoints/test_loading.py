@@ -167,7 +167,9 @@ def test_long_lists_are_shortened(variables, tensors):
 def test_new_variables_keep_their_values_and_their_tensors_are_ignored(variables, tensors):
     variables["dense/bias"].assign(np.full(3, 7.0, "float32"))
     tensors["fc.weight"] = np.zeros((1000, 2), "float32")  # a head of other classes
-    report = assign(variables, ENTRIES, tensors, source="file", new=dict.fromkeys(["dense/kernel", "dense/bias"], "new head"))
+    report = assign(
+        variables, ENTRIES, tensors, source="file", new=dict.fromkeys(["dense/kernel", "dense/bias"], "new head")
+    )
     np.testing.assert_array_equal(value(variables["dense/bias"]), 7)
     np.testing.assert_array_equal(value(variables["positions"]).reshape(1, 4, 3), tensors["pos_embed"])
     assert report.ignored == {"fc.weight": "new head", "fc.bias": "new head"}
@@ -176,7 +178,9 @@ def test_new_variables_keep_their_values_and_their_tensors_are_ignored(variables
 
 def test_new_variables_need_no_tensor(variables, tensors):
     del tensors["fc.weight"], tensors["fc.bias"]
-    report = assign(variables, ENTRIES, tensors, source="file", new=dict.fromkeys(["dense/kernel", "dense/bias"], "new head"))
+    report = assign(
+        variables, ENTRIES, tensors, source="file", new=dict.fromkeys(["dense/kernel", "dense/bias"], "new head")
+    )
     assert report.ignored == {}
 
 

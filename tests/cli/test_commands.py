@@ -87,7 +87,7 @@ def test_list_shows_presets_that_match(command):
 
     assert "vit_ti16" in every
     assert "vit_ti16" not in some
-    assert names == ["vit_b16", "vit_b32", "vit_b8"]
+    assert names == ["vit_b16", "vit_b16_384", "vit_b16_in21k"]
     assert all(name in some for name in names)
 
 

@@ -106,7 +106,5 @@ def test_the_certificate_holds_numbers_that_were_computed_by_hand_from_the_model
     assert recorded["blocks"]["encoder_1"][-1] == pytest.approx(tokens.ravel()[-1], rel=1e-4)
 
 
-
-
 def test_the_preset_in_the_package_is_verified():
     assert ViT.from_preset("vit_digits").verify().outputs < 1e-3

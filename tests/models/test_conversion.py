@@ -13,9 +13,7 @@ from tests.models.vit.configs import TINY
 @pytest.fixture
 def model(randomise):
     preprocessing = Preprocessing(image_size=(8, 12), crop_mode="squash")
-    model = ViT(
-        **TINY, labels=["ant", "bee", "cat"], provenance={"license": "apache-2.0"}, preprocessing=preprocessing
-    )
+    model = ViT(**TINY, labels=["ant", "bee", "cat"], provenance={"license": "apache-2.0"}, preprocessing=preprocessing)
     randomise(model)
     return model
 

@@ -93,7 +93,9 @@ def transformers_golden(name: str, class_name: str, arguments: dict[str, Any]) -
 def google_golden(name: str, form: google_npz.Form, arguments: dict[str, Any]) -> np.ndarray:
     """Saves a timm model's weights as Google publishes such models."""
     is_big_vision = not form.is_first_api
-    model = timm.create_model("vit_base_patch16_224", num_classes=3, **TIMM_SIZES, no_embed_class=is_big_vision, **arguments)
+    model = timm.create_model(
+        "vit_base_patch16_224", num_classes=3, **TIMM_SIZES, no_embed_class=is_big_vision, **arguments
+    )
     state = {key: tensor.numpy() for key, tensor in randomised(model).state_dict().items()}
     np.savez(FOLDER / name, **google_npz.published(state, 4, form))
     return run(model)

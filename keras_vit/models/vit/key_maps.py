@@ -75,10 +75,8 @@ def _sequential(config: ViTConfig, ours: str, theirs: str) -> list[Entry]:
         *_expand(config, f"{ours}/mlp/expand", f"{theirs}.mlp.fc1"),
         *_dense(f"{ours}/mlp/contract", f"{theirs}.mlp.fc2", use_bias=use_bias),
         *_qk_norms(config, ours, f"{theirs}.attn"),
+        *_sub_norms(config, ours, theirs),
     ]
-    if config.use_sub_norm:
-        entries += _norm(config, f"{ours}/attention/sub_norm", f"{theirs}.attn.norm")
-        entries += _norm(config, f"{ours}/mlp/norm", f"{theirs}.mlp.norm")
     if config.layer_scale_init is not None:
         entries.append(Entry(f"{ours}/attention_scale/factors", f"{theirs}.ls1.gamma", identity))
         entries.append(Entry(f"{ours}/mlp_scale/factors", f"{theirs}.ls2.gamma", identity))
@@ -86,8 +84,12 @@ def _sequential(config: ViTConfig, ours: str, theirs: str) -> list[Entry]:
 
 
 def _parallel(config: ViTConfig, ours: str, theirs: str) -> list[Entry]:
-    """Both branches of timm's parallel block start from one fused tensor: feed-forward rows first, then q, k, v."""
-    width, total = config.mlp_dim, config.mlp_dim + 3 * config.embed_dim
+    """Both branches of timm's parallel block start from one fused tensor: feed-forward rows first, then q, k, v.
+
+    What timm's block does not have gets a name of the same kind.
+    """
+    width = config.mlp_dim * (2 if config.mlp == "swiglu" else 1)
+    total = width + 3 * config.embed_dim
     expand, qkv = f"{ours}/mlp/expand", f"{ours}/attention/qkv"
 
     def fused(kind: str, name: str, transform: Transform) -> list[Entry]:
@@ -102,9 +104,12 @@ def _parallel(config: ViTConfig, ours: str, theirs: str) -> list[Entry]:
         *_dense(f"{ours}/attention/projection", f"{theirs}.attn_out_proj", use_bias=config.use_projection_bias),
         *_dense(f"{ours}/mlp/contract", f"{theirs}.mlp_out_proj", use_bias=config.use_projection_bias),
         *_qk_norms(config, ours, theirs),
+        *_sub_norms(config, ours, theirs),
     ]
-    if config.use_qkv_bias:
+    if config.use_qkv_bias and config.use_projection_bias:
         entries += fused("bias", f"{theirs}.in_proj.bias", identity)
+    elif config.use_qkv_bias:
+        entries.append(Entry(f"{qkv}/bias", f"{theirs}.qkv_bias", identity))
     elif config.use_projection_bias:
         entries.append(Entry(f"{expand}/bias", f"{theirs}.mlp_bias", identity))
     if config.layer_scale_init is not None:
@@ -118,6 +123,15 @@ def _qk_norms(config: ViTConfig, ours: str, theirs: str) -> list[Entry]:
     return [
         *_norm(config, f"{ours}/attention/query_norm", f"{theirs}.q_norm"),
         *_norm(config, f"{ours}/attention/key_norm", f"{theirs}.k_norm"),
+    ]
+
+
+def _sub_norms(config: ViTConfig, ours: str, theirs: str) -> list[Entry]:
+    if not config.use_sub_norm:
+        return []
+    return [
+        *_norm(config, f"{ours}/attention/sub_norm", f"{theirs}.attn.norm"),
+        *_norm(config, f"{ours}/mlp/norm", f"{theirs}.mlp.norm"),
     ]
 
 

@@ -34,7 +34,15 @@ _ACTIVATIONS = {
 
 # Of no influence on what a model with weights returns; regularisers are the user's choice.
 _IRRELEVANT = {
-    *("weight_init", "fix_init", "dynamic_img_size", "strict_img_size", "drop_rate", "pos_drop_rate", "patch_drop_rate"),
+    *(
+        "weight_init",
+        "fix_init",
+        "dynamic_img_size",
+        "strict_img_size",
+        "drop_rate",
+        "pos_drop_rate",
+        "patch_drop_rate",
+    ),
     *("proj_drop_rate", "attn_drop_rate", "drop_path_rate"),
 }
 
@@ -59,7 +67,7 @@ def config_of(settings: dict[str, Any]) -> ViTConfig:
     use_final_norm = reader.get("final_norm", True)
     layer_scale_init = reader.get("init_values", None)
     reader.require("attn_layer", (None, "", "attn", "Attention"))
-    reader.require("embed_norm_layer", (None, settings.get("norm_layer")))
+    reader.require("embed_norm_layer", (None, "", settings.get("norm_layer")))
     sub_norms = reader.get("scale_attn_norm", False), reader.get("scale_mlp_norm", False)
     if sub_norms[0] != sub_norms[1]:
         raise ValueError(f"ViT needs scale_attn_norm and scale_mlp_norm to be equal; got {sub_norms}.")
@@ -76,7 +84,7 @@ def config_of(settings: dict[str, Any]) -> ViTConfig:
         "mlp": mlp,
         "activation": reader.choice("act_layer", _ACTIVATIONS, None),
         "positional_encoding": reader.choice("pos_embed", {"learn": "learned", "none": "none", "": "none"}, "learn"),
-        "use_patch_norm": reader.get("embed_norm_layer", None) is not None,
+        "use_patch_norm": bool(reader.get("embed_norm_layer", None)),
         "use_class_token": reader.get("class_token", True),
         "use_distillation_token": reader.get("distilled", False),
         "num_register_tokens": reader.get("reg_tokens", 0),
@@ -106,9 +114,10 @@ def settings_of(config: ViTConfig) -> dict[str, Any]:
     """Returns what timm's `config.json` says of the model: architecture and the arguments it is built with."""
     rows, columns = config.grid_size
     own_size = (rows * config.patch_size[0], columns * config.patch_size[1])
+    is_uneven = config.drop_remainder and config.position_grid is None
     pooling = POOLINGS.get(config.pooling, config.pooling)
     arguments = {
-        "img_size": list(config.image_size if config.drop_remainder and config.image_size else own_size),
+        "img_size": list(config.image_size if is_uneven and config.image_size else own_size),
         "patch_size": list(config.patch_size),
         "in_chans": config.in_channels,
         "global_pool": pooling,
@@ -121,7 +130,8 @@ def settings_of(config: ViTConfig) -> dict[str, Any]:
         "scale_attn_norm": config.use_sub_norm,
         "scale_mlp_norm": config.use_sub_norm,
         "proj_bias": config.use_projection_bias,
-        "init_values": config.layer_scale_init,
+        # Not None, which timm takes as "not given": the architecture's own value would stay.
+        "init_values": config.layer_scale_init or 0.0,
         "class_token": config.use_class_token,
         "pos_embed": "none" if config.positional_encoding == "none" else "learn",
         "no_embed_class": not config.use_distillation_token,
@@ -135,7 +145,7 @@ def settings_of(config: ViTConfig) -> dict[str, Any]:
         "act_layer": "silu" if config.mlp == "swiglu" else config.activation,
     }
     if config.norm == "rms_norm" and not config.use_patch_norm:
-        arguments["embed_norm_layer"] = None
+        arguments["embed_norm_layer"] = ""
     return {
         # An unknown name stops timm with a clear error; a known one would give wrong numbers.
         "architecture": _base(config) or "keras_vit",
@@ -152,7 +162,8 @@ def _base(config: ViTConfig) -> str | None:
     is_gated_head = config.mlp == "swiglu" and config.pooling == "attention" and config.activation != "silu"
     if config.pre_logits_dim is not None or config.pooling not in POOLINGS or not has_norm or is_gated_head:
         return None
-    if config.order == "parallel" and (config.use_sub_norm or not config.use_projection_bias):
+    has_scale = config.layer_scale_init is not None  # timm's parallel block takes 0 for a scale, too
+    if config.order == "parallel" and (config.use_sub_norm or not config.use_projection_bias or not has_scale):
         return None
     base = _BASES.get((config.order, config.mlp, config.norm, config.norm_epsilon))
     if not config.use_distillation_token:
@@ -197,7 +208,9 @@ class _Arguments:
         value = self.get(name, default)
         if not isinstance(value, str | None) or value not in choices:
             known = ", ".join(repr(choice) for choice in choices)
-            raise ValueError(f"timm's argument {name}={value!r} makes another architecture than ViT, which knows {known}.")
+            raise ValueError(
+                f"timm's argument {name}={value!r} makes another architecture than ViT, which knows {known}."
+            )
         return choices[value]
 
     def require(self, name: str, values: tuple[Any, ...]) -> None:

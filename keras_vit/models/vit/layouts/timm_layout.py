@@ -52,7 +52,11 @@ def _preprocessing(pretrained: dict[str, Any], config: ViTConfig) -> dict[str, A
         return None
     # timm's own default, where its file is silent.
     fields.setdefault("crop_fraction", 0.875)
-    return {**fields, "image_size": config.image_size or pretrained["input_size"][1:], "num_channels": config.in_channels}
+    return {
+        **fields,
+        "image_size": config.image_size or pretrained["input_size"][1:],
+        "num_channels": config.in_channels,
+    }
 
 
 def _labels(settings: dict[str, Any], config: ViTConfig, preset: Any) -> tuple[str, ...] | None:

@@ -9,6 +9,7 @@ from keras_vit.models.vit import presets
 from keras_vit.models.vit.layouts.timm_arguments import config_of, settings_of
 from tests.models.vit.configs import OURS_ONLY, SHARED, TINY
 
+
 @pytest.mark.parametrize("name", SHARED)
 def test_timm_is_told_what_it_can_express(name):
     config = ViTConfig(**{**TINY, **SHARED[name]})
