@@ -2,9 +2,9 @@
 
 from keras_vit.checkpoints.entries import Adaptation, Entry, Rows
 from keras_vit.checkpoints.errors import CheckpointError
+from keras_vit.checkpoints.h5_file import H5File, read_h5
 from keras_vit.checkpoints.load_report import LoadReport, LoadRow
 from keras_vit.checkpoints.loading import assign, collect
-from keras_vit.checkpoints.h5_file import H5File, read_h5
 from keras_vit.checkpoints.npz_file import NpzFile, read_npz
 from keras_vit.checkpoints.sharded_file import ShardedFile, read_sharded
 from keras_vit.checkpoints.tensor_file import TensorFile, read, write

@@ -1,4 +1,4 @@
-"""Entries: the lines of a key map, each saying where one variable is found in a checkpoint and how it is stored there."""
+"""Entries: the lines of a key map, each saying where a variable is in a checkpoint and how it is stored there."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ Shape = tuple[int, ...]
 
 
 class Rows(NamedTuple):
-    """Rows `start` to `stop` of a tensor ([1,] rows, channels), such as the places of class tokens in a position table."""
+    """Rows `start` to `stop` of a tensor ([1,] rows, channels), such as the class token's place in a position table."""
 
     name: str
     start: int

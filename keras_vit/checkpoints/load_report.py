@@ -3,9 +3,11 @@
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
-Status = Literal["loaded", "resampled", "new"]
+Status = Literal["loaded", "resampled", "adapted", "new"]
+
+_MAX_LINES = 4  # of equal outcome and remark; more are summed up, because a text tower has hundreds of tensors
 
 
 class LoadRow(NamedTuple):
@@ -23,7 +25,8 @@ class LoadReport:
 
     Args:
         source: The file or repository.
-        rows: One per variable. "loaded" is equal to the file, "resampled" fitted to another grid, "new" still random.
+        rows: One per variable. "loaded" is equal to the file, "resampled" fitted to another grid or patch size,
+            "adapted" to another number of channels, "new" is not from the file.
         ignored: Tensors of the file that were not used, with the reason of each.
     """
 
@@ -33,14 +36,21 @@ class LoadReport:
 
     def __str__(self) -> str:
         counts = Counter(row.status for row in self.rows)
-        parts = [f"{counts[status]} {status}" for status in ("loaded", "resampled", "new") if counts[status]]
+        parts = [f"{counts[status]} {status}" for status in get_args(Status) if counts[status]]
         if self.ignored:
             parts.append(f"{len(self.ignored)} in the file ignored")
         lines = [f"{self.source}: {', '.join(parts) or 'nothing to load'}"]
-        special: list[tuple[str, str, str]] = [
-            (row.status, row.variable, row.note) for row in self.rows if row.status != "loaded"
-        ]
-        special += [("ignored", name, reason) for name, reason in self.ignored.items()]
+        groups: dict[tuple[str, str], list[str]] = {}
+        for row in self.rows:
+            if row.status != "loaded":
+                groups.setdefault((row.status, row.note), []).append(row.variable)
+        for name, reason in self.ignored.items():
+            groups.setdefault(("ignored", reason), []).append(name)
+        special = [(status, subject, note) for (status, note), names in groups.items() for subject in _shortened(names)]
         width = max((len(subject) for _, subject, _ in special), default=0)
         lines += [f"  {status:<9}  {subject:<{width}}  {note}".rstrip() for status, subject, note in special]
         return "\n".join(lines)
+
+
+def _shortened(names: list[str]) -> list[str]:
+    return names if len(names) <= _MAX_LINES else [f"{names[0]} and {len(names) - 1} more"]

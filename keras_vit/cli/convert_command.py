@@ -1,7 +1,7 @@
 """`keras-vit convert`: a checkpoint of any layout becomes a folder that others load."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -18,7 +18,8 @@ def convert(
     """Convert a checkpoint: timm's, transformers', Google's .npz or KerasHub's."""
     from keras_vit import models
 
-    changes = {"num_classes": num_classes, "image_size": image_size}
-    model = models.convert(source, folder, to, **{name: value for name, value in changes.items() if value is not None})
+    changes: dict[str, Any] = {"num_classes": num_classes, "image_size": image_size}
+    changes = {name: value for name, value in changes.items() if value is not None}
+    model = models.convert(source, folder, to, **changes)
     typer.echo(str(model.load_report))
     typer.echo(f"written: {folder}")

@@ -1,4 +1,4 @@
-"""Certificates: what a model returned for one fixed input when it was converted, to be checked wherever it is loaded."""
+"""Certificates: what a model returned for one fixed input when it was converted, to be checked where it is loaded."""
 
 import dataclasses
 from typing import Any
@@ -77,14 +77,14 @@ def verify(model: Any, certificate: dict[str, Any]) -> Verification:
         raise ValueError(f"verify needs a certificate as convert writes it; this one is damaged: {error!r}.") from error
     found = {name: _sample(tokens) for name, tokens in blocks.items()}
     if found.keys() != expected.keys() or _thin(outputs).shape != expected_outputs.shape:
-        raise ValueError("verify needs the certificate of this model; got one of a model with other layers or outputs.")
+        raise ValueError("verify needs the certificate of this model; got one of other layers or outputs.")
     differences = {name: _difference(found[name], expected[name]) for name in expected}
     result = Verification(differences, _difference(_thin(outputs), expected_outputs), tolerance, dtype)
     for name, difference in [*differences.items(), ("the outputs", result.outputs)]:
         if not difference <= tolerance:  # NaN is no agreement
             raise VerificationError(
-                f"The model differs from its certificate, first at {name}: by {difference:.2g} of the root mean square, "
-                f"{tolerance:g} is allowed in {dtype}. The weights are damaged or changed, or this backend computes "
+                f"The model differs from its certificate, first at {name}: by {difference:.2g} of the root mean square "
+                f"({tolerance:g} is allowed in {dtype}). The weights are damaged or changed, or this backend computes "
                 "something else; load the preset again, or convert it again from its source."
             )
     return result

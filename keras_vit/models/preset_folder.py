@@ -112,17 +112,18 @@ def load(
             f"keras_vit.{description.architecture}.from_preset."
         )
     config = _change(description.config, changes)
+    is_same = changes.keys() <= {"drop_path_rate"}  # which acts in training only
     arguments = {
         "preprocessing": _change_preprocessing(description.preprocessing, description.config, config),
         "labels": None if "num_classes" in changes else description.labels,
-        "provenance": lasting(description.provenance) if changes else description.provenance,
+        "provenance": description.provenance if is_same else lasting(description.provenance),
         "dtype": dtype,
     }
     if source.weights is None:
         return model_class(config, **{**arguments, "provenance": None})  # new weights have no history
     with skip_initialization():
         model = model_class(config, **arguments)
-    model.certificate = None if changes else description.certificate
+    model.certificate = description.certificate if is_same else None
     _load_weights(model, source, has_new_head="num_classes" in changes)
     return model
 

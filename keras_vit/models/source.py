@@ -35,6 +35,8 @@ class Source:
 
     def open_weights(self) -> Any:
         """Returns the tensors, read one by one as they are asked for; close them, or use them in a `with` block."""
+        if self.weights is None:
+            raise ValueError(f"{self.name} was opened for its settings only.")
         return self.layout.open_weights(self.weights)
 
     def map_keys(self, tensors: Tensors) -> KeyMap:

@@ -170,8 +170,8 @@ class VisionModel(keras.Model):
         """
         if self.certificate is None:
             raise ValueError(
-                "verify needs a model loaded, unchanged, from a preset with a certificate, which `keras-vit convert` and "
-                "save_to_preset(folder, certify=True) write; this model has none."
+                "verify needs a model loaded, unchanged, from a preset with a certificate, which `keras-vit convert` "
+                "and save_to_preset(folder, certify=True) write; this model has none."
             )
         return certificate.verify(self, self.certificate)
 

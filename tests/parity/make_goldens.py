@@ -8,7 +8,6 @@ The default suite compares against these files, so that fidelity is tested on ma
 import json
 import os
 import shutil
-from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("KERAS_BACKEND", "torch")
@@ -27,8 +26,8 @@ from tests.parity import google_npz
 # Name -> (architecture whose classes and epsilons are wanted, arguments that make it small).
 TIMM: dict[str, tuple[str, dict[str, Any]]] = {
     "timm_vit": ("vit_base_patch16_224", {}),
-    "timm_average": ("vit_base_patch16_224", {"class_token": False, "global_pool": "avg", "fc_norm": True, "qkv_bias": False}),
-    "timm_registers": ("vit_base_patch16_224", {"reg_tokens": 4, "no_embed_class": True, "init_values": 0.1, "qk_norm": True}),
+    "timm_average": ("vit_base_patch16_224", {"class_token": False, "global_pool": "avg", "qkv_bias": False}),
+    "timm_registers": ("vit_base_patch16_224", {"reg_tokens": 4, "init_values": 0.1, "qk_norm": True}),
     "timm_clip": ("vit_base_patch16_clip_quickgelu_224", {}),
     "timm_siglip": ("vit_base_patch16_siglip_224", {"act_layer": "gelu_tanh"}),
     "timm_distilled": ("deit_base_distilled_patch16_224", {}),

@@ -72,3 +72,41 @@ def test_grey_files_equal_timm(pictures, tmp_path):
     expected = transform(Image.open(tmp_path / "grey.png").convert("RGB")).numpy().transpose(1, 2, 0)
     actual = Preprocessing(image_size=64, mean=MEAN, std=STD)(tmp_path / "grey.png")[0]
     np.testing.assert_allclose(actual, expected, atol=1e-5)
+
+
+# Presets that differ in size, crop fraction, crop mode, interpolation, mean and std.
+PRESETS = [
+    "vit_base_patch16_224.augreg2_in21k_ft_in1k",
+    "vit_base_patch16_384.augreg_in21k_ft_in1k",
+    "vit_base_patch8_224.augreg2_in21k_ft_in1k",
+    "vit_base_patch32_clip_448.laion2b_ft_in12k_in1k",
+    "vit_large_patch14_clip_336.openai_ft_in12k_in1k",
+    "vit_medium_patch16_gap_240.sw_in12k",
+    "vit_base_patch16_siglip_256.webli",
+    "vit_so400m_patch14_siglip_378.webli",
+    "vit_small_patch14_dinov2.lvd142m",
+    "vit_base_patch16_224_miil.in21k_ft_in1k",
+    "deit_base_distilled_patch16_384.fb_in1k",
+    "deit3_small_patch16_224.fb_in1k",
+    "flexivit_small.1200ep_in1k",
+    "eva_large_patch14_196.in22k_ft_in22k_in1k",
+    "test_vit.r160_in1k",
+]
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_presets_prepare_images_as_timm_does(name):
+    import timm
+    from timm.data import create_transform, resolve_data_config
+
+    from keras_vit.models import catalogue
+
+    settings = timm.get_pretrained_cfg(name).to_dict()
+    transform = create_transform(**resolve_data_config(pretrained_cfg=settings), is_training=False)
+    record = Preprocessing(**catalogue.find(name).preprocessing)
+
+    for image in photographs().values():
+        expected = transform(image).numpy().transpose(1, 2, 0)
+        differences = np.abs(record(image)[0] - expected) * settings["std"]  # in pixels of 0..1
+        assert differences.mean() < 1 / 255
+        assert differences.max() < 1e-5

@@ -1,4 +1,4 @@
-"""Every architecture that timm publishes a plain ViT of: read with equal outputs, and read back by timm with equal ones."""
+"""Every architecture that timm publishes a plain ViT of: read with equal outputs, and read back by timm."""
 
 import gc
 import json

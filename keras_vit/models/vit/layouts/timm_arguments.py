@@ -28,8 +28,12 @@ _NORMS = {
 }
 _MLPS = {"Mlp": "mlp", "SwiGLU": "swiglu", "GluMlp(act_layer=SiLU, gate_last=False)": "swiglu"}
 _ACTIVATIONS = {
-    **{None: "gelu", "gelu": "gelu", "GELU": "gelu", "gelu_tanh": "gelu_tanh", "quick_gelu": "quick_gelu"},
-    **{"silu": "silu", "SiLU": "silu", "swish": "silu"},
+    None: "gelu",
+    "gelu": "gelu",
+    "gelu_tanh": "gelu_tanh",
+    "quick_gelu": "quick_gelu",
+    "silu": "silu",
+    "SiLU": "silu",
 }
 
 # Of no influence on what a model with weights returns; regularisers are the user's choice.
@@ -60,7 +64,7 @@ def config_of(settings: dict[str, Any]) -> ViTConfig:
     reader = _Arguments(settings)
     norm, epsilon = reader.choice("norm_layer", _NORMS, None)
     order, mlp = reader.choice("block_fn", _BLOCKS, "Block"), reader.choice("mlp_layer", _MLPS, "Mlp")
-    embed_dim, mlp_ratio = reader.get("embed_dim", 768), reader.get("mlp_ratio", 4.0)
+    embed_dim, mlp_ratio = reader.number("embed_dim", 768), reader.number("mlp_ratio", 4.0)
     is_packed = settings.get("mlp_layer", "").startswith("GluMlp")
     pooling = reader.choice("global_pool", _OUR_POOLINGS, "token")
     use_head_norm = reader.get("fc_norm", None)
@@ -175,7 +179,7 @@ def _base(config: ViTConfig) -> str | None:
 def _leaves_remainder(image_size: Any, patch_size: Any) -> bool:
     """Whether timm's convolution leaves out pixels at the bottom and right."""
     sizes, patches = ((each, each) if isinstance(each, int) else each for each in (image_size, patch_size))
-    return any(size % patch for size, patch in zip(sizes, patches, strict=True))
+    return any(size % patch for size, patch in zip(sizes, patches, strict=False))  # the config checks their lengths
 
 
 def _mlp_ratio(embed_dim: Any, ratio: Any, is_packed: bool) -> float:
@@ -203,6 +207,12 @@ class _Arguments:
     def get(self, name: str, default: Any) -> Any:
         self._known.add(name)
         return self._settings.get(name, default)
+
+    def number(self, name: str, default: float) -> Any:
+        value = self.get(name, default)
+        if not isinstance(value, int | float) or isinstance(value, bool):
+            raise ValueError(f"timm's argument {name}={value!r} is no number.")
+        return value
 
     def choice(self, name: str, choices: dict[Any, Any], default: Any) -> Any:
         value = self.get(name, default)

@@ -1,4 +1,4 @@
-"""timm's layout: config.json with an architecture's name and what differs from it, and tensors under canonical names."""
+"""timm's layout: config.json with an architecture's name and what differs from it, and canonical tensors."""
 
 import difflib
 from typing import Any
@@ -11,10 +11,17 @@ from keras_vit.models.vit.layouts.timm_arguments import config_of
 
 
 def _recognises(settings: dict[str, Any], names: Any) -> bool:
-    return isinstance(settings.get("architecture"), str) and isinstance(settings.get("pretrained_cfg", {}), dict)
+    return isinstance(settings.get("architecture"), str)
 
 
 def _describe(settings: dict[str, Any], tensors: Tensors) -> Description:
+    try:
+        return _read(settings)
+    except (TypeError, AttributeError, IndexError, OverflowError) as error:  # a list for a number, and the like
+        raise ValueError(f"timm's config.json has a value of the wrong kind: {error}.") from error
+
+
+def _read(settings: dict[str, Any]) -> Description:
     architecture, pretrained = settings["architecture"], settings.get("pretrained_cfg", {})
     try:
         base = presets.timm_settings(architecture)

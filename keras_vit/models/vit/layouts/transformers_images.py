@@ -143,7 +143,7 @@ def _crop(values: dict[str, Any]) -> tuple[str, float]:
 
 
 def _common_fraction(kept: tuple[int, int], sides: tuple[int, int]) -> float | None:
-    """Returns the share that gives both sides, by dividing what is kept by it and rounding down; None: there is none."""
+    """Returns the share that, dividing what is kept and rounding down, gives both sides; None where there is none."""
     fraction = min(kept[0] / sides[0], kept[1] / sides[1], 1.0)
     for candidate in (fraction, math.nextafter(fraction, 0)):  # a quotient may come out just below the whole number
         if all(math.floor(side / candidate) == resized for side, resized in zip(kept, sides, strict=True)):
