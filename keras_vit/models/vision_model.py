@@ -10,6 +10,7 @@ import numpy as np
 
 from keras_vit.checkpoints import Adaptation, Entry, LoadReport
 from keras_vit.models import certificate, preset_folder
+from keras_vit.models.allocator import keep_freed_memory
 from keras_vit.models.certificate import Verification
 from keras_vit.models.config import ModelConfig
 from keras_vit.preprocessing import Preprocessing
@@ -44,6 +45,7 @@ class VisionModel(keras.Model):
                 "Pass fields by name, as in ViT(depth=9)."
             )
         config = self.config_class.from_dict(fields) if config is None else config.replace(**fields)
+        keep_freed_memory()
         policy = keras.dtype_policies.get(dtype)
         inputs, outputs = self.build_graph(config, policy)
         super().__init__(inputs=inputs, outputs=outputs, name=name or type(self).__name__.lower())

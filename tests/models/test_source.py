@@ -126,7 +126,10 @@ def test_a_pickle_that_is_called_safetensors_is_refused(tmp_path):
         ({"architecture": "vit_base_patch16_224", "model_args": {"depth": 10**6}}, "depth needs a whole number"),
         ({"architecture": "vit_base_patch16_224", "model_args": {"embed_dim": 1 << 40}}, "embed_dim needs"),
         ({"architecture": "vit_base_patch16_224", "num_classes": 10**9}, "num_classes needs"),
-        ({"architecture": "vit_base_patch16_224", "model_args": {"mlp_ratio": "wide"}}, "mlp_ratio='wide' is no number"),
+        (
+            {"architecture": "vit_base_patch16_224", "model_args": {"mlp_ratio": "wide"}},
+            "mlp_ratio='wide' is no number",
+        ),
         ({"architecture": "vit_base_patch16_224", "model_args": {"mlp_ratio": 1e308}}, "a value of the wrong kind"),
         ({"architecture": "vit_base_patch16_224", "model_args": ["depth"]}, "a value of the wrong kind"),
         ({"architecture": "vit_base_patch16_224", "pretrained_cfg": [1]}, "a value of the wrong kind"),
