@@ -18,6 +18,7 @@ if PurePath(sys.argv[0]).stem != "keras-vit":
         ) from error
 
     from keras_vit import checkpoints, data, hub, layers, models, training
+    from keras_vit.hub import upload_preset
     from keras_vit.models import ViT, ViTConfig, convert, from_preset, list_presets, show
     from keras_vit.preprocessing import Preprocessing
 
@@ -38,4 +39,5 @@ __all__ = [
     "models",
     "show",
     "training",
+    "upload_preset",
 ]

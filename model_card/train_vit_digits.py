@@ -8,17 +8,14 @@ the accuracy look better than it is.
 """
 
 import argparse
-import shutil
 from pathlib import Path
 
 import numpy as np
+import write_cards
 
 import keras_vit
 
 SEEDS = range(5)
-ROOT = Path(__file__).resolve().parents[1]
-PRESET = ROOT / "keras_vit" / "models" / "vit" / "vit_digits"
-CARD = ROOT / "model_card" / "vit_digits.md"
 
 
 def main() -> None:
@@ -38,8 +35,8 @@ def main() -> None:
         "five_seeds": describe([evaluation.accuracy for evaluation in evaluations]),
         "caution": "the augmentation was chosen with these images in view: expect a little less on other digits",
     }
-    model.save_to_preset(PRESET, certify=True)
-    shutil.copyfile(PRESET / "README.md", CARD)
+    model.save_to_preset(write_cards.DIGITS, certify=True)
+    write_cards.main()
     print(f"seed 0: {evaluations[0]}; five seeds: {model.provenance['evaluation']['five_seeds']}")
 
 

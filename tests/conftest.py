@@ -4,15 +4,22 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 # Before Keras is imported: the environment decides, whatever ~/.keras/keras.json says.
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # no start-up notices of TensorFlow
 os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "true")  # models this small take longer to optimise than to run
+# Before the Hub's client is imported: it reads the environment once.
+os.environ["HF_HUB_DISABLE_XET"] = "1"  # the local hub speaks plain HTTP
+os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
+os.environ["HF_HUB_OFFLINE"] = "0"
 
 import keras
 import numpy as np
 import pytest
+
+from tests.hub.hub_server import HubServer, running_hub
 
 
 @pytest.fixture(autouse=True)
@@ -57,3 +64,33 @@ def run_python() -> Callable[..., str]:
         return process.stdout
 
     return run
+
+
+@pytest.fixture(scope="module")
+def module_hub() -> Iterator[HubServer]:
+    """The server of `hub_server`: one for all tests of a module."""
+    with running_hub() as server:
+        yield server
+
+
+@pytest.fixture
+def hub_server(module_hub: HubServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> HubServer:
+    """An empty local Hub, which the client takes for the Hub, with a cache and a place for tokens of its own."""
+    from huggingface_hub import constants
+
+    home = tmp_path / "hf_home"
+    for name, value in (
+        ("HF_HOME", home),
+        ("HF_HUB_CACHE", home / "hub"),
+        ("HF_TOKEN_PATH", home / "token"),
+        ("HF_STORED_TOKENS_PATH", home / "stored_tokens"),
+    ):
+        monkeypatch.setattr(constants, name, str(value))
+        monkeypatch.setenv(name, str(value))  # for processes that a test starts
+    monkeypatch.delenv("HF_TOKEN", raising=False)
+    monkeypatch.setenv("HF_ENDPOINT", module_hub.endpoint)
+    template = constants.HUGGINGFACE_CO_URL_TEMPLATE.removeprefix(constants.ENDPOINT)
+    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", module_hub.endpoint + template)
+    monkeypatch.setattr(constants, "ENDPOINT", module_hub.endpoint)
+    module_hub.reset()
+    return module_hub

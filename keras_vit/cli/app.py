@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from keras_vit.cli import convert_command, preset_commands, train_command
+from keras_vit.cli import card_command, convert_command, preset_commands, pull_command, push_command, train_command
 from keras_vit.cli.backends import choose_backend, import_keras
 
 
@@ -33,6 +33,9 @@ def build_app() -> typer.Typer:
         ("evaluate", preset_commands.evaluate),
         ("predict", preset_commands.predict),
         ("convert", convert_command.convert),
+        ("pull", pull_command.pull),
+        ("push", push_command.push),
+        ("card", card_command.card),
         ("list", preset_commands.list_presets),
         ("show", preset_commands.show),
     ):

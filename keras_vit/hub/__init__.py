@@ -1,19 +1,34 @@
 """Preset folders and their model cards: what a model looks like on disk and on the Hub."""
 
-from keras_vit.hub.card_record import CardRecord
+from keras_vit.hub.card_check import check_card
+from keras_vit.hub.card_metadata import FINE_TUNED
+from keras_vit.hub.card_record import CardRecord, Paper
 from keras_vit.hub.download import download
-from keras_vit.hub.folder import PRESET_FILES, read_config, read_json, write_folder
-from keras_vit.hub.licences import MIT_TEXT, licence_text
+from keras_vit.hub.folder import KERAS_FILES, PRESET_FILES, read_config, read_json, write_folder
+from keras_vit.hub.licence_file import MIT_TEXT, licence_text
+from keras_vit.hub.licences import read_card_licence, resolve_licence
 from keras_vit.hub.model_card import build_card
+from keras_vit.hub.upload import COMMIT_MESSAGE, Upload, upload_preset
+from keras_vit.hub.upload_checks import check_target
 
 __all__ = [
+    "COMMIT_MESSAGE",
     "CardRecord",
+    "FINE_TUNED",
+    "KERAS_FILES",
     "MIT_TEXT",
     "PRESET_FILES",
+    "Paper",
+    "Upload",
     "build_card",
+    "check_card",
+    "check_target",
     "download",
     "licence_text",
+    "read_card_licence",
     "read_config",
     "read_json",
+    "resolve_licence",
+    "upload_preset",
     "write_folder",
 ]

@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from keras_vit.hub.card_record import CardRecord
+from keras_vit.hub.licences import card_licence
+
+FINE_TUNED = "fine-tuned"  # among a provenance's changes
 
 _YAML_WORDS = {"y", "n", "yes", "no", "on", "off", "true", "false", "null"}  # read as something else than text
 
@@ -18,16 +21,21 @@ def front_matter(record: CardRecord) -> str:
 def _metadata(record: CardRecord) -> dict[str, Any]:
     task = "image-classification" if record.num_classes else "image-feature-extraction"
     provenance, source = record.provenance, record.provenance.get("source") or {}
-    metadata = {key: provenance[key] for key in ("license", "license_name", "license_link") if provenance.get(key)}
-    metadata["library_name"] = "keras_vit"
+    metadata: dict[str, Any] = dict(card_licence(provenance))
+    # The Hub shows a library's own line of code beside the card: Keras' works where Keras' files are.
+    metadata["library_name"] = "keras" if record.has_keras_files else "keras_vit"
     metadata["pipeline_tag"] = task
     metadata["tags"] = ["keras", "keras_vit", "vision-transformer", "computer-vision", task]
+    if datasets := list(record.datasets):
+        metadata["datasets"] = datasets
     if source.get("repo_id"):
         metadata["base_model"] = source["repo_id"]
-        if provenance.get("training"):  # a mere conversion is none of the relations that the Hub knows
+        # A mere conversion is none of the relations that the Hub knows.
+        if provenance.get("training") or FINE_TUNED in (provenance.get("changes") or ()):
             metadata["base_model_relation"] = "finetune"
     evaluation = provenance.get("evaluation") or {}
     if evaluation.get("dataset") and evaluation.get("accuracy") is not None:
+        metadata["metrics"] = ["accuracy"]
         metadata["model-index"] = [{"name": record.name, "results": [_result(evaluation)]}]
     return metadata
 

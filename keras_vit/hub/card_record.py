@@ -7,6 +7,38 @@ from typing import Any
 
 
 @dataclass(frozen=True, kw_only=True)
+class Paper:
+    """A paper that users of a model cite.
+
+    Args:
+        key: Name in BibTeX.
+        title: As on the paper.
+        authors: As BibTeX writes them, "First Author and others".
+        year: Of the first version.
+        arxiv: Number on arXiv.
+    """
+
+    key: str
+    title: str
+    authors: str
+    year: int
+    arxiv: str
+
+    @property
+    def bibtex(self) -> str:
+        """Returns the entry for a BibTeX file."""
+        title = self.title.replace("&", r"\&")
+        return (
+            f"@article{{{self.key},\n"
+            f"  title = {{{{{title}}}}},\n"
+            f"  author = {{{self.authors}}},\n"
+            f"  year = {{{self.year}}},\n"
+            f"  journal = {{arXiv preprint arXiv:{self.arxiv}}},\n"
+            "}"
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
 class CardRecord:
     """The facts of a model card. What is None or empty is left out of the card.
 
@@ -25,10 +57,19 @@ class CardRecord:
         provenance: What the model's provenance holds, JSON-safe; each part may be absent:
             "license": id as the Hub spells it, with "license_name" and "license_link" beside it where it is "other";
             "source": {"repo_id", "revision", ...} of the weights this model started from;
+            "changes": what was done to those weights, a list of sentences without a full stop;
             "training": any settings; "command" is shown as a command line;
             "evaluation": {"dataset", "split", "num_images", "accuracy" (share, 0..1), "date", ...}, and what else
             belongs to the measurement.
-        usage_name: What the examples pass to `from_preset`; None means `name`.
+        repo_id: Repository of the Hub that the card is written for, "owner/name"; None means a folder called `name`.
+        macs: Multiplications with an addition for one image.
+        papers: To be cited.
+        datasets: Ids, as the Hub has them, of what the weights were trained on.
+        reported: What others measured with the weights as they are here: {"top1", "top5" (percent), "source"}.
+        has_keras_files: Whether Keras' own files lie beside the card, so that `keras.saving.load_model` works.
+        layout: Who else loads the folder: "timm" (and transformers through it), "transformers", or "keras_vit" for
+            nobody.
+        curves_file: Picture of the training curves that lies beside the card.
     """
 
     name: str
@@ -43,7 +84,14 @@ class CardRecord:
     preprocessing: Mapping[str, Any] = field(default_factory=dict)
     config: Mapping[str, Any] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
-    usage_name: str | None = None
+    repo_id: str | None = None
+    macs: int | None = None
+    papers: Sequence[Paper] = ()
+    datasets: Sequence[str] = ()
+    reported: Mapping[str, Any] = field(default_factory=dict)
+    has_keras_files: bool = False
+    layout: str = "keras_vit"
+    curves_file: str | None = None
 
     def __post_init__(self) -> None:
         evaluation = self.provenance.get("evaluation") or {}

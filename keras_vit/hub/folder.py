@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 CONFIG_FILE = "config.json"
-PRESET_FILES = (CONFIG_FILE, "model.safetensors", "README.md", "LICENSE")
+KERAS_FILES = ("metadata.json", "model.weights.h5")  # Keras' own; config.json serves both
+PRESET_FILES = (CONFIG_FILE, "model.safetensors", "README.md", "LICENSE", "curves.png", *KERAS_FILES)
 
 _SYSTEM_FILES = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})  # file managers leave these anywhere
 _MAX_CONFIG_BYTES = 25_000_000  # 21,000 class names need less than 1 MB

@@ -11,25 +11,48 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 
 from keras_vit import checkpoints, hub
 from keras_vit.layers.initialization import skip_initialization
-from keras_vit.models import catalogue, certificate
+from keras_vit.models import card_facts, catalogue, certificate, keras_files
 from keras_vit.models.source import Source, open_source
 from keras_vit.preprocessing import Preprocessing
 
 WEIGHTS_FILE = "model.safetensors"
+CURVES_FILE = "curves.png"
+
+_MAX_CURVES_BYTES = 5_000_000
 
 
-def save(model: Any, folder: str | os.PathLike[str], *, certify: bool = False) -> Path:
-    """Writes a model as a preset folder, replacing an older one in a single step."""
+def save(
+    model: Any,
+    folder: str | os.PathLike[str],
+    *,
+    certify: bool = False,
+    has_keras_files: bool = False,
+    repo_id: str | None = None,
+) -> Path:
+    """Writes a model as a preset folder, replacing an older one in a single step.
+
+    Args:
+        model: What to write.
+        folder: Where to write.
+        certify: Whether to record what the model returns.
+        has_keras_files: Whether to write Keras' own files too.
+        repo_id: Repository of the Hub that the folder is for.
+    """
     tensors = _collect(model, model.canonical_entries(model.config))
     settings = _describe(model)
     if certify:
         settings["keras_vit"]["certificate"] = certificate.certify(model)
-    return _write(model, Path(folder), tensors, {"config.json": settings})
+    contents = {"config.json": settings}
+    if has_keras_files:
+        contents = {
+            "config.json": keras_files.settings(model) | settings,
+            keras_files.METADATA_FILE: keras_files.metadata(),
+        }
+    return _write(model, Path(folder), tensors, contents, repo_id=repo_id, has_keras_files=has_keras_files)
 
 
 def save_for_transformers(model: Any, folder: str | os.PathLike[str]) -> Path:
@@ -48,16 +71,31 @@ def _collect(model: Any, entries: list[checkpoints.Entry]) -> dict[str, Any]:
     return tensors
 
 
-def _write(model: Any, folder: Path, tensors: dict[str, Any], settings: dict[str, dict[str, Any]]) -> Path:
-    card = build_card(model, folder.resolve().name)
+def _write(
+    model: Any,
+    folder: Path,
+    tensors: dict[str, Any],
+    settings: dict[str, dict[str, Any]],
+    *,
+    repo_id: str | None = None,
+    has_keras_files: bool = False,
+) -> Path:
+    name = repo_id.split("/")[1] if repo_id else folder.resolve().name
+    # Of a folder for transformers, config.json is transformers' own.
+    layout = "timm" if "keras_vit" in settings["config.json"] else "transformers"
+    card = build_card(model, name, repo_id=repo_id, has_keras_files=has_keras_files, layout=layout)
     writers: dict[str, Callable[[Path], object]] = {
         name: functools.partial(_write_json, content=content) for name, content in settings.items()
     }
     writers[WEIGHTS_FILE] = lambda path: checkpoints.write(path, tensors)
+    if has_keras_files:
+        writers[keras_files.WEIGHTS_FILE] = functools.partial(keras_files.write_weights, model)
     writers["README.md"] = lambda path: path.write_text(card, encoding="utf-8")
-    licence = hub.licence_text(model.provenance.get("license"))
+    licence = hub.licence_text(model.provenance)
     if licence is not None:
         writers["LICENSE"] = lambda path: path.write_text(licence, encoding="utf-8")
+    if (curves := _curves(model)) is not None:
+        writers[CURVES_FILE] = lambda path: path.write_bytes(curves)
     hub.write_folder(folder, writers)
     return folder
 
@@ -66,23 +104,46 @@ def _write_json(path: Path, content: dict[str, Any]) -> None:
     path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def build_card(model: Any, name: str) -> str:
-    """Returns the model card, README.md of the folder."""
-    record = hub.CardRecord(
-        name=name,
-        class_name=type(model).__name__,
-        parameters=model.count_params(),
-        image_size=model.config.image_size,
-        in_channels=model.config.in_channels,
-        num_classes=model.config.num_classes,
-        labels=model.labels,
-        preprocessing=model.preprocessing.to_dict(),
-        config=model.config.to_dict(),
-        provenance=model.provenance,
-        version=version("keras3-vit"),
-        keras_version=keras.__version__,
+def build_card(
+    model: Any,
+    name: str,
+    *,
+    repo_id: str | None = None,
+    has_keras_files: bool = False,
+    layout: str = "timm",
+) -> str:
+    """Returns the model card, README.md of the folder.
+
+    Args:
+        model: What the card is about.
+        name: Title.
+        repo_id: Repository of the Hub that the folder is for; None means that it stays a folder.
+        has_keras_files: Whether Keras' own files are in the folder.
+        layout: "timm" or "transformers", which the folder is written for.
+    """
+    if layout == "timm" and model.timm_settings(model.config)["architecture"] == "keras_vit":
+        layout = "keras_vit"
+    record = card_facts.collect(
+        model,
+        name,
+        repo_id=repo_id,
+        has_keras_files=has_keras_files,
+        layout=layout,
+        curves_file=None if _curves(model) is None else CURVES_FILE,
     )
     return hub.build_card(record)
+
+
+def _curves(model: Any) -> bytes | None:
+    """Returns the picture of the training that the provenance tells of."""
+    return model.curves if model.provenance.get("training") else None
+
+
+def _read_curves(folder: Path) -> bytes | None:
+    path = folder / CURVES_FILE
+    if not path.is_file() or path.stat().st_size > _MAX_CURVES_BYTES:
+        return None
+    return path.read_bytes()
 
 
 def load(
@@ -118,7 +179,7 @@ def load(
     arguments = {
         "preprocessing": _change_preprocessing(description.preprocessing, description.config, config),
         "labels": None if "num_classes" in changes else description.labels,
-        "provenance": description.provenance if is_same else lasting(description.provenance),
+        "provenance": _provenance(description.provenance, changes),
         "dtype": dtype,
     }
     if source.weights is None:
@@ -127,6 +188,7 @@ def load(
         with skip_initialization():
             model = model_class(config, **arguments)
         model.certificate = description.certificate if is_same else None
+        model.curves = _read_curves(source.weights.parent) if is_same else None
         _load_weights(model, source, has_new_head="num_classes" in changes)
     return model
 
@@ -143,9 +205,29 @@ def _garbage_collection_paused() -> Iterator[None]:
             gc.enable()
 
 
-def lasting(provenance: dict[str, Any]) -> dict[str, Any]:
-    """Returns what stays true when weights change: licence and source, but no training and no measured accuracy."""
-    return {name: value for name, value in provenance.items() if name not in ("training", "evaluation")}
+def _provenance(stored: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """Returns the provenance of stored weights that are loaded with some config fields changed.
+
+    Raises:
+        ValueError: It is not of the form that cards are written from.
+    """
+    kinds = {"source": dict, "training": dict, "evaluation": dict, "changes": list}
+    wrong = [name for name, kind in kinds.items() if not isinstance(stored.get(name), kind | None)]
+    if wrong:
+        raise ValueError(f"config.json needs its provenance as save_to_preset writes it; {', '.join(wrong)} is not.")
+    names = changes.keys() - {"drop_path_rate"}  # which acts in training only
+    return lasting(stored, f"loaded with another {', '.join(sorted(names))}") if names else stored
+
+
+def lasting(provenance: dict[str, Any], change: str) -> dict[str, Any]:
+    """Returns what stays true when weights change: licence and source, but no training and no measured accuracy.
+
+    Weights from elsewhere keep a list of what was done to them, which licences ask for.
+    """
+    kept = {name: value for name, value in provenance.items() if name not in ("training", "evaluation")}
+    if kept.get("source"):
+        kept["changes"] = list(dict.fromkeys([*kept.get("changes", ()), change]))
+    return kept
 
 
 def _load_weights(model: Any, source: Source, *, has_new_head: bool) -> None:

@@ -73,6 +73,9 @@ def open_source(
         )
     if is_known:
         entry.read_settings()  # raises before anything is fetched if no class of ours builds this model
+    download["known_names"] = [each.hub_id for each in catalogue.list_presets() if each.hub_id]
+    if not is_known:
+        download["check_settings"] = lambda folder: _from_folder(entry.name, folder, False, {})
     folder, commit = hub.download(entry.hub_id, revision or entry.revision, load_weights=load_weights, **download)
     repository = {"repo_id": entry.hub_id, "revision": commit}
     if is_known:
@@ -112,9 +115,12 @@ def _from_folder(name: str, folder: Path, load_weights: bool, repository: dict[s
     if "keras_vit" in settings:
         description = _describe_ours(settings, name)
         layout = canonical_layout(description.architecture)
+        if repository and not description.provenance.get("source"):
+            description = _with_provenance(description, {}, repository)
     else:
         layout = _choose_layout(name, settings, ())
-        description = _with_provenance(layout.describe(settings, {}), {}, repository)
+        licence = hub.read_card_licence(folder / "README.md", repository)
+        description = _with_provenance(layout.describe(settings, {}), licence, repository)
     weights = _find_weights(name, folder, layout) if load_weights else None
     return Source(name=name, layout=layout, settings=settings, description=description, weights=weights)
 

@@ -8,8 +8,10 @@ from typing import Any, ClassVar, Self
 import keras
 import numpy as np
 
+from keras_vit import hub
 from keras_vit.checkpoints import Adaptation, Entry, LoadReport
-from keras_vit.models import certificate, preset_folder
+from keras_vit.hub import COMMIT_MESSAGE, Paper, Upload
+from keras_vit.models import certificate, preset_folder, publishing
 from keras_vit.models.allocator import keep_freed_memory
 from keras_vit.models.certificate import Verification
 from keras_vit.models.config import ModelConfig
@@ -21,7 +23,8 @@ KEEP: Any = object()  # "as the preset has it", where None means something else
 class VisionModel(keras.Model):
     """Base of all models: a functional graph built from a config, with preprocessing, labels and provenance.
 
-    A subclass sets `config_class` and provides `build_graph`, `canonical_entries`, `adaptations` and `timm_settings`.
+    A subclass sets `config_class` and provides `build_graph`, `canonical_entries`, `adaptations`, `timm_settings`,
+    `count_macs` and `papers`.
     """
 
     config_class: ClassVar[type[ModelConfig]]
@@ -57,6 +60,7 @@ class VisionModel(keras.Model):
         self.provenance = {"license": "mit"} if provenance is None else dict(provenance)
         self.load_report: LoadReport | None = None
         self.certificate: dict[str, Any] | None = None
+        self.curves: bytes | None = None  # PNG file of the training that made the weights
         self._has_warned = False
 
     # What a subclass provides.
@@ -79,6 +83,16 @@ class VisionModel(keras.Model):
     @staticmethod
     def timm_settings(config: Any) -> dict[str, Any]:
         """Returns what timm's `config.json` says of the model."""
+        raise NotImplementedError
+
+    @staticmethod
+    def count_macs(config: Any, image_size: tuple[int, int]) -> int:
+        """Returns the multiply-accumulate operations for one image of (height, width) pixels."""
+        raise NotImplementedError
+
+    @staticmethod
+    def papers(name: str) -> tuple[Paper, ...]:
+        """Returns the papers behind a checkpoint or repository of that name; of an empty name, the architecture's."""
         raise NotImplementedError
 
     to_transformers: ClassVar[Any] = None  # settings and entries of a writer, where transformers has such models
@@ -137,18 +151,79 @@ class VisionModel(keras.Model):
         model: Self = preset_folder.load(preset, cls, changes, load_weights=load_weights, dtype=dtype, **download)
         return model
 
-    def save_to_preset(self, folder: str | os.PathLike[str], *, certify: bool = False) -> Path:
+    def save_to_preset(
+        self, folder: str | os.PathLike[str], *, certify: bool = False, keras_files: bool = False
+    ) -> Path:
         """Writes `config.json`, `model.safetensors`, `README.md` and `LICENSE`, all of them or nothing.
 
         Args:
             folder: Where to write.
             certify: Whether to run the model once and record what it returns, for `verify` after loading.
+            keras_files: Whether to write Keras' own files too, so that `keras.saving.load_model(folder)` works; the
+                weights are then there twice.
 
         Raises:
             OSError: The folder cannot be written; an older one stays as it was.
             ValueError: A weight is not finite.
         """
-        return preset_folder.save(self, folder, certify=certify)
+        return preset_folder.save(self, folder, certify=certify, has_keras_files=keras_files)
+
+    def push_to_hub(
+        self,
+        repository: str,
+        *,
+        private: bool | None = None,
+        revision: str | None = None,
+        create_pr: bool = False,
+        commit_message: str = COMMIT_MESSAGE,
+        token: str | bool | None = None,
+        endpoint: str | None = None,
+        dry_run: bool | str | os.PathLike[str] = False,
+        license: str | None = None,  # noqa: A002
+        keras_files: bool = True,
+    ) -> Upload | Path:
+        """Publishes the model on the Hub, in one commit: a folder as of `save_to_preset`, with a certificate.
+
+        `keras_vit.from_preset(repository)`, `timm.create_model("hf-hub:...", pretrained=True)` and, through timm,
+        transformers load it; after `import keras_vit`, so does `keras.saving.load_model("hf://...")`.
+
+        Args:
+            repository: "owner/name" or "hf://owner/name"; made where there is none.
+            private: Whether only the owner sees a new repository; None takes the owner's default. True refuses to
+                upload to a public one.
+            revision: Branch, which is made where there is none; None means the main one.
+            create_pr: Whether to propose the change as a pull request to the main branch.
+            commit_message: Title of the commit or pull request.
+            token: Access token; None takes the one that is logged in.
+            endpoint: Address of the Hub; None takes the usual one.
+            dry_run: True, or a folder: writes what would be uploaded there, or to a new temporary folder, and uploads
+                nothing.
+            license: Licence of the weights, as the Hub spells it. Needed where none is recorded; the licence of weights
+                from elsewhere stays.
+            keras_files: Whether to add Keras' own files; the weights are then there twice.
+
+        Returns:
+            What was published; the folder where nothing was, because of `dry_run`.
+
+        Raises:
+            ValueError: An argument is wrong, the licence is unknown or forbids it, or a weight is not finite.
+            PermissionError: The token is unknown to the Hub, or may not write there.
+            ConnectionError: The Hub cannot be reached, or fails.
+            OSError: The Hub refuses the upload, for one because somebody else changed the repository in the meantime.
+        """
+        return publishing.push(
+            self,
+            repository,
+            dry_run=dry_run,
+            license=license,
+            keras_files=keras_files,
+            private=private,
+            revision=revision,
+            create_pr=create_pr,
+            commit_message=commit_message,
+            token=token,
+            endpoint=endpoint,
+        )
 
     def save_for_transformers(self, folder: str | os.PathLike[str]) -> Path:
         """Writes a folder that transformers loads as a model of its own, with its names, settings and processor.
@@ -267,8 +342,8 @@ class VisionModel(keras.Model):
         self._check_data(x, y)
         held_out = kwargs.get("validation_data")
         self._check_data(*(held_out[:2] if isinstance(held_out, list | tuple) else [held_out]))
-        self.provenance = preset_folder.lasting(self.provenance)
-        self.certificate = None
+        self.provenance = preset_folder.lasting(self.provenance, hub.FINE_TUNED)
+        self.certificate = self.curves = None
         return super().fit(x, y, *args, **kwargs)
 
     def evaluate(self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any) -> Any:

@@ -81,13 +81,15 @@ def run(
     history = files.read_history()
     if not history:
         raise KeyboardInterrupt
+    notice = _plot(history, files)
     if is_finished:
         saved = history[-1]
+        model.curves = files.curves_file.read_bytes() if files.curves_file.is_file() else None
         save(len(history), saved["val_accuracy"])
         files.finish()
     else:
         saved = max(history, key=lambda row: row["val_accuracy"])  # the first of equals, as KeepBest does
-    if (notice := _plot(history, files)) and console is not None:
+    if notice and console is not None:
         console.print(notice, soft_wrap=True, markup=False)  # "[plot]" is no colour
     return RunResult(
         model_folder=files.model_folder,

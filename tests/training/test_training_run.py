@@ -54,6 +54,7 @@ def test_run_leaves_preset_history_curves_and_settings(finished, settings):
     folder = finished.model_folder.parent
 
     assert {path.name for path in folder.iterdir()} == {"curves.png", "history.csv", "model", "settings.json"}
+    assert (folder / "model" / "curves.png").read_bytes() == (folder / "curves.png").read_bytes()
     rows = list(csv.DictReader((folder / "history.csv").read_text().splitlines()))
     assert [row["epoch"] for row in rows] == ["0", "1", "2"]
     assert set(rows[0]) == {"epoch", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate"}

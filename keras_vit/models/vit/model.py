@@ -19,6 +19,8 @@ from keras_vit.models.vit.adaptations import adaptations
 from keras_vit.models.vit.config import ViTConfig
 from keras_vit.models.vit.layouts import TO_TRANSFORMERS
 from keras_vit.models.vit.layouts.timm_arguments import settings_of
+from keras_vit.models.vit.macs import count_macs
+from keras_vit.models.vit.papers import papers
 
 
 @keras.saving.register_keras_serializable(package="keras_vit")
@@ -125,6 +127,8 @@ class ViT(VisionModel):
     adaptations = staticmethod(adaptations)
     to_transformers = TO_TRANSFORMERS
     timm_settings = staticmethod(settings_of)
+    count_macs = staticmethod(count_macs)
+    papers = staticmethod(papers)
 
 
 def _attention_pooling(config: ViTConfig) -> dict[str, Any] | None:
