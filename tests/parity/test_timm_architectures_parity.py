@@ -66,17 +66,18 @@ def make_timm_model(architecture: str, **arguments):
     settings = presets.timm_settings(architecture)
     if settings.get("embed_dim", 768) > 192:
         arguments.setdefault("depth", 2)
-    model = timm.create_model(architecture, num_classes=7, **arguments).eval()
+    with torch.device("meta"):  # drawing starting values would take longer than all the rest
+        model = timm.create_model(architecture, num_classes=7, **arguments)
+    model = model.to_empty(device="cpu").eval()
     generator = torch.Generator().manual_seed(0)
     with torch.no_grad():
         for name, parameter in model.named_parameters():
-            scale = 0.3 if parameter.ndim == 1 or "token" in name or "embed" in name else 1.0
-            noise = torch.empty_like(parameter).uniform_(-1, 1, generator=generator)
-            if parameter.ndim >= 2 and scale == 1.0:
-                noise *= (3 / parameter[0].numel()) ** 0.5  # keeps the size of what passes through
-                parameter.copy_(noise)
-            else:
-                parameter.add_(scale * noise)
+            is_matrix = parameter.ndim >= 2 and not name.endswith(("token", "pos_embed"))
+            # The size of what passes through stays as it is; norms and layer scales are near 1, other vectors near 0.
+            limit = (3 / parameter[0].numel()) ** 0.5 if is_matrix else 0.3
+            parameter.uniform_(-limit, limit, generator=generator)
+            if parameter.ndim == 1 and name.endswith((".weight", ".gamma")):
+                parameter.add_(1)
     return model, arguments
 
 
