@@ -5,15 +5,15 @@ import difflib
 import errno
 import json
 import os
-import re
 import time
 from collections.abc import Callable, Collection, Iterator
 from typing import TYPE_CHECKING, TypeVar
 
+from keras_vit.hub.client_errors import TEMPORARY, asked_wait, is_network_error, status_of, without_tokens
+
 if TYPE_CHECKING:
     from keras_vit.hub.repository import Repository
 
-_TEMPORARY = frozenset({408, 429, 500, 502, 503, 504})
 _LONGEST_WAIT = 60.0  # seconds; a Hub that asks for more is reported
 _NUM_NAMES = 5
 _LOG_IN = "log in with `hf auth login`, set HF_TOKEN or pass token="
@@ -32,7 +32,7 @@ def retry(call: Callable[[], _Result], *, delays: tuple[float, ...]) -> _Result:
         try:
             return call()
         except Exception as error:  # network errors of the client's HTTP library are no OSErrors
-            wait = _asked_wait(error) or delay
+            wait = asked_wait(error) or delay
             if not _is_temporary(error) or wait > _LONGEST_WAIT:
                 raise
         time.sleep(wait)
@@ -62,7 +62,7 @@ def _explain_answer(error: Exception, repository: "Repository", name: str | None
     from huggingface_hub import errors
 
     error = _cause(error)
-    repo_id, address, status = repository.repo_id, repository.address, _status(error)
+    repo_id, address, status = repository.repo_id, repository.address, status_of(error)
     if isinstance(error, errors.GatedRepoError):
         return PermissionError(
             f"{repo_id} is for those who have accepted its terms: do so at {address}/{repo_id}, then {_LOG_IN}."
@@ -112,10 +112,9 @@ def _explain_failure(error: Exception, repository: "Repository", name: str | Non
         return ConnectionError(f"{what} arrived in part only. Load again; what is complete is kept.")
     if _is_timeout(error):
         return TimeoutError(f"{address} did not answer in time. Try again later; what is complete is kept.")
-    if _is_network_error(error):
-        return ConnectionError(
-            f"{address} cannot be reached ({_summary(error)}). Check the network; what is complete is kept."
-        )
+    if is_network_error(error):
+        why = without_tokens(str(error) or type(error).__name__)
+        return ConnectionError(f"{address} cannot be reached ({why}). Check the network; what is complete is kept.")
     code = error.errno if isinstance(error, OSError) else None
     cache = repository.storage.parent
     if code in (errno.ENOSPC, errno.EDQUOT):
@@ -134,11 +133,11 @@ def _explain_failure(error: Exception, repository: "Repository", name: str | Non
 
 
 def _is_temporary(error: Exception) -> bool:
-    status = _status(error)
+    status = status_of(error)
     if status is not None:
-        return status in _TEMPORARY
+        return status in TEMPORARY
     # Who has waited for an answer in vain has waited long enough.
-    return _is_cut_short(error) or (_is_network_error(error) and not _is_timeout(error))
+    return _is_cut_short(error) or (is_network_error(error) and not _is_timeout(error))
 
 
 def _cause(error: Exception) -> Exception:
@@ -149,17 +148,6 @@ def _cause(error: Exception) -> Exception:
     return inner if isinstance(error, LocalEntryNotFoundError) and isinstance(inner, Exception) else error
 
 
-def _status(error: Exception) -> int | None:
-    return getattr(getattr(error, "response", None), "status_code", None)
-
-
-def _is_network_error(error: Exception) -> bool:
-    from huggingface_hub.errors import HTTPError, OfflineModeIsEnabled
-
-    is_network = isinstance(error, HTTPError | ConnectionError | TimeoutError)
-    return is_network and not isinstance(error, OfflineModeIsEnabled)
-
-
 def _is_timeout(error: Exception) -> bool:
     # By name: which HTTP library the client uses depends on its version.
     return isinstance(error, TimeoutError) or any(kind.__name__ == "TimeoutException" for kind in type(error).__mro__)
@@ -167,18 +155,6 @@ def _is_timeout(error: Exception) -> bool:
 
 def _is_cut_short(error: Exception) -> bool:
     return isinstance(error, OSError) and "Consistency check failed" in str(error)
-
-
-def _asked_wait(error: Exception) -> float | None:
-    """Seconds that the Hub asks to wait; a date, which it may send too, is not read."""
-    asked = getattr(getattr(error, "response", None), "headers", {}).get("Retry-After", "")
-    return float(asked) if re.fullmatch(r"\d{1,6}", asked) else None
-
-
-def _summary(error: Exception) -> str:
-    """The words in one line, without what could be a token."""
-    line = " ".join(str(error).split())[:200] or type(error).__name__
-    return re.sub(r"(?i)\bbearer\s+\S+|\bhf_\w+", "***", line)
 
 
 def _suggest(repo_id: str, known_names: Collection[str]) -> str:

@@ -8,9 +8,10 @@ import time
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
+from keras_vit.hub.client_errors import TEMPORARY, asked_wait, is_network_error, status_of, without_tokens
+
 _DELAYS = (1.0, 2.0, 4.0, 8.0)  # seconds between tries
 _LONGEST_WAIT = 120.0  # seconds; a Hub that asks for more is reported
-_TEMPORARY = frozenset({408, 429, 500, 502, 503, 504})
 _REFUSED = frozenset({429, 503})  # certainly not carried out
 
 _REASONS: dict[int, tuple[type[OSError], str]] = {
@@ -50,7 +51,7 @@ def retry(call: Callable[[], _Result], *, is_repeatable: bool = True) -> _Result
         try:
             return call()
         except Exception as error:  # network errors of the client's HTTP library are no OSErrors
-            wait = _asked_wait(error) or delay
+            wait = asked_wait(error) or delay
             if not _is_temporary(error, is_repeatable) or wait > _LONGEST_WAIT:
                 raise
             sys.stderr.write(f"The Hub does not take the upload yet ({_summary(error)}); next try in {wait:g} s.\n")
@@ -76,7 +77,7 @@ def _explain(error: Exception, endpoint: str) -> tuple[type[OSError], str] | Non
     """Returns the kind of error and the words for it; None where the error speaks for itself."""
     from huggingface_hub.errors import OfflineModeIsEnabled
 
-    error, status = _cause(error), _status(error)
+    error, status = _cause(error), status_of(_cause(error))
     if isinstance(error, OfflineModeIsEnabled):
         return ConnectionError, "HF_HUB_OFFLINE=1 forbids it. Unset it and push again."
     if status in _REASONS:
@@ -88,7 +89,7 @@ def _explain(error: Exception, endpoint: str) -> tuple[type[OSError], str] | Non
         return ConnectionError, f"the Hub failed ({_summary(error)}). Push again later; what has arrived is kept."
     if isinstance(error, json.JSONDecodeError | KeyError):
         return ConnectionError, f"what answers at {endpoint} is no Hub. Check endpoint= and HF_ENDPOINT."
-    if _is_network_error(error):
+    if is_network_error(error):
         return ConnectionError, (
             f"{endpoint} cannot be reached ({_summary(error)}). Check the network and push again; what has arrived is "
             "kept."
@@ -99,27 +100,16 @@ def _explain(error: Exception, endpoint: str) -> tuple[type[OSError], str] | Non
 def _is_temporary(error: Exception, is_repeatable: bool) -> bool:
     if error is not _cause(error) or re.search(r"/preupload/|/info/lfs/", _path(error)):
         return False  # the client has tried these several times
-    status = _status(error)
+    status = status_of(_cause(error))
     if status is None:
-        return is_repeatable and (isinstance(error, json.JSONDecodeError) or _is_network_error(error))
-    return status in (_TEMPORARY if is_repeatable else _REFUSED)
-
-
-def _is_network_error(error: Exception) -> bool:
-    from huggingface_hub.errors import HTTPError, OfflineModeIsEnabled
-
-    is_network = isinstance(error, HTTPError | ConnectionError | TimeoutError)
-    return is_network and not isinstance(error, OfflineModeIsEnabled)
+        return is_repeatable and (isinstance(error, json.JSONDecodeError) or is_network_error(error))
+    return status in (TEMPORARY if is_repeatable else _REFUSED)
 
 
 def _cause(error: Exception) -> Exception:
     """The client wraps what goes wrong with a large file into a RuntimeError."""
     inner = error.__cause__
     return inner if isinstance(error, RuntimeError) and isinstance(inner, Exception) else error
-
-
-def _status(error: Exception) -> int | None:
-    return getattr(getattr(_cause(error), "response", None), "status_code", None)
 
 
 def _path(error: Exception) -> str:
@@ -129,17 +119,8 @@ def _path(error: Exception) -> str:
         return ""
 
 
-def _asked_wait(error: Exception) -> float | None:
-    """Seconds that the Hub asks to wait; a date, which it may send too, is not read."""
-    headers = getattr(getattr(error, "response", None), "headers", {})
-    asked = headers.get("Retry-After", "")
-    return float(asked) if re.fullmatch(r"\d{1,6}", asked) else None
-
-
 def _summary(error: Exception) -> str:
     """Status and words in one line, without what could be a token."""
-    status = _status(error)
+    status = status_of(_cause(error))
     words = getattr(error, "server_message", None) or ("" if status else str(error)) or type(error).__name__
-    line = " ".join(str(words).split())[:200]
-    line = re.sub(r"(?i)\bbearer\s+\S+|\bhf_\w+", "***", line)
-    return f"{status}: {line}" if status else line
+    return f"{status}: {without_tokens(words)}" if status else without_tokens(words)

@@ -88,9 +88,9 @@ def test_whole_numbers_are_refused_only_when_asked_for(weights):
 
 
 def test_names_are_never_paths(weights):
-    write_members(weights, {"../../etc/passwd.npy": npy(NUMBERS), "/root/a.npy": npy(NUMBERS)})
+    write_members(weights, {"../../etc/passwd.npy": npy(NUMBERS), "/etc/a.npy": npy(NUMBERS)})
     with read_npz(weights) as stored:
-        assert list(stored) == ["../../etc/passwd", "/root/a"]
+        assert list(stored) == ["../../etc/passwd", "/etc/a"]
         np.testing.assert_array_equal(stored["../../etc/passwd"], NUMBERS)
     assert os.listdir(weights.parent) == [weights.name]
 
