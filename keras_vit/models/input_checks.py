@@ -1,0 +1,48 @@
+"""Checks of what a model is given: wrong images and labels are told before any work."""
+
+import warnings
+from typing import Any
+
+import numpy as np
+
+
+def check_images(model: Any, images: Any) -> None:
+    """Raises for a wrong shape; warns once when an array (tensors are left alone) is plainly not normalised."""
+    needed = (*(model.config.image_size or ("height", "width")), model.config.in_channels)
+    shape = tuple(getattr(images, "shape", ()))
+    pairs = list(zip(needed, shape[1:], strict=False))
+    # Keras itself checks on some ways only: on JAX not in fit and predict.
+    if len(shape) == 4 and any(isinstance(size, int) and found not in (None, size) for size, found in pairs):
+        raise ValueError(
+            f"{type(model).__name__} needs images (batch, {', '.join(map(str, needed))}); got shape {shape}. "
+            "Convert or resize them, or give the model other in_channels or image_size (None takes any size)."
+        )
+    if getattr(model, "has_warned", False) or not isinstance(images, np.ndarray) or not images.size:
+        return
+    problem = model.preprocessing.range_problem(images[:16])
+    if problem is not None:
+        model.has_warned = True
+        warnings.warn(f"{type(model).__name__}: {problem}", UserWarning, stacklevel=3)
+
+
+def check_labels(model: Any, data: Any, labels: Any) -> None:
+    """Raises where labels cannot belong to the head, before any work."""
+    num_classes = model.config.num_classes
+    if not num_classes or len(model.outputs[0].shape) != 2:
+        return
+    offered = getattr(data, "num_classes", None)
+    if isinstance(labels, np.ndarray) and labels.size:
+        if labels.ndim == 2 and labels.shape[1] > 1:
+            offered = labels.shape[1]
+        elif num_classes > 1 and np.issubdtype(labels.dtype, np.number):  # one logit: any numbers, such as 0 and 1
+            lowest, highest = labels.min(), labels.max()
+            if lowest < 0 or highest >= num_classes:
+                raise ValueError(
+                    f"The head has {num_classes} classes and needs labels from 0 to {num_classes - 1}; "
+                    f"got labels from {lowest} to {highest}. Build the model with a fitting num_classes."
+                )
+    if isinstance(offered, int) and offered != num_classes:
+        raise ValueError(
+            f"The head has num_classes={num_classes}, the labels have {offered} classes. "
+            f"Build the model with num_classes={offered}."
+        )
