@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from keras_vit.hub.repository_errors import clear_errors, retry
+from keras_vit.hub.response_headers import watch_answers
 
 _ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
 _MAX_ID = 96
@@ -124,7 +125,11 @@ class Repository:
         options: dict[str, Any] = {"token": self.token, "endpoint": self.endpoint, "library_name": "keras_vit"}
         options |= {"cache_dir": self.storage.parent, "revision": commit}
         with clear_errors(self, name):
-            return Path(retry(lambda: hf_hub_download(self.repo_id, name, **options), delays=_DELAYS))
+            watch_answers()
+            path = Path(retry(lambda: hf_hub_download(self.repo_id, name, **options), delays=_DELAYS))
+        if path != self.storage / "snapshots" / commit / name:
+            raise OSError(f"{self.address} sent {name} of {self.repo_id} as of another commit than {commit}.")
+        return path
 
     def revisions(self) -> list[str]:
         """Returns the names of branches and tags; none where they cannot be had."""

@@ -16,6 +16,7 @@ import numpy as np
 from keras_vit import checkpoints, hub
 from keras_vit.layers.initialization import skip_initialization
 from keras_vit.models import card_facts, catalogue, certificate, keras_files
+from keras_vit.models.plausible_size import check_size
 from keras_vit.models.source import Source, open_source
 from keras_vit.preprocessing import Preprocessing
 
@@ -184,6 +185,7 @@ def load(
     }
     if source.weights is None:
         return model_class(config, **{**arguments, "provenance": None})  # new weights have no history
+    check_size(source)
     with _garbage_collection_paused():
         with skip_initialization():
             model = model_class(config, **arguments)

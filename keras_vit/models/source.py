@@ -174,6 +174,8 @@ def _describe_ours(settings: dict[str, Any], name: str) -> Description:
     section = catalogue.our_section(settings, name)
     model_class = catalogue.model_class(section["class"])
     labels = section.get("labels")
+    if not isinstance(labels, list | tuple | None):
+        raise ValueError(f"{name}: config.json needs labels to be a list of names; got a {type(labels).__name__}.")
     return Description(
         architecture=section["class"],
         config=model_class.config_class.from_dict(section["config"]),

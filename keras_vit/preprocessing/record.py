@@ -17,6 +17,8 @@ INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "lanczos", "box", "hamming")
 # Above so many pixels, only the part that survives the crop is resized.
 MAX_RESIZED_PIXELS = 2**26
 
+_MAX_SIDE = 16384  # pixels, as of a model's image_size
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Preprocessing:
@@ -127,9 +129,9 @@ class Preprocessing:
 
         size = self.image_size
         check(
-            len(size) == 2 and all(isinstance(side, int) and side > 0 for side in size),
+            len(size) == 2 and all(isinstance(side, int) and 0 < side <= _MAX_SIDE for side in size),
             "image_size",
-            "(height, width) > 0",
+            f"(height, width) > 0 and <= {_MAX_SIDE}",
         )
         check(isinstance(self.num_channels, int) and self.num_channels > 0, "num_channels", "a whole number > 0")
         check(_is_number(self.crop_fraction) and 0 < self.crop_fraction <= 1, "crop_fraction", "0 < crop_fraction <= 1")
