@@ -1,6 +1,7 @@
 """Batches: reads the images of a data set, shuffles and augments them, and serves them to `model.fit`."""
 
 import concurrent.futures
+import os
 from collections.abc import Sequence
 
 import keras
@@ -10,6 +11,7 @@ from keras_vit.data.augmentation import Augmentation
 from keras_vit.data.augmenter import Augmenter
 from keras_vit.data.geometry import random_crop
 from keras_vit.data.settings import LoadSettings
+from keras_vit.data.subsets import stratified_subset
 from keras_vit.preprocessing import ImageError, Preprocessing, load_image
 from keras_vit.preprocessing.images import ImageLike
 
@@ -80,6 +82,8 @@ class ImageSource:
     ) -> tuple["ImageBatches", "ImageBatches"]:
         """Returns batches of the images with these numbers: the first shuffled and augmented, the second plain."""
         workers = num_workers or settings.num_workers
+        if settings.train_fraction < 1:
+            train = stratified_subset(train, self.labels[train], settings.train_fraction, settings.seed)
         return (
             ImageBatches(
                 self,
@@ -148,6 +152,12 @@ class ImageBatches(keras.utils.PyDataset):
 
     def __len__(self) -> int:
         return -(-self.num_images // self.batch_size)
+
+    def image_name(self, position: int) -> str:
+        """Returns the path of an image, or "image NUMBER"; positions count through unshuffled data."""
+        number = self._indices[position]
+        item = self._source.items[number]
+        return os.fspath(item) if isinstance(item, str | os.PathLike) else f"image {number}"
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         if not 0 <= index < len(self):

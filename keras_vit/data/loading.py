@@ -25,6 +25,7 @@ def load(
     seed: int = 0,
     strict: bool = False,
     num_workers: int = 2,
+    train_fraction: float = 1.0,
 ) -> tuple[Any, Any]:
     """Loads a data set as training and validation batches for `model.fit`, on every backend.
 
@@ -42,6 +43,8 @@ def load(
         seed: Whole number >= 0 that fixes the split, the order of every epoch and the augmentation.
         strict: Whether an unreadable file in a folder is an error; otherwise it is left out, and one warning names it.
         num_workers: Threads that read and decode images, > 0.
+        train_fraction: Share of each class of the training part that is used, 0 < train_fraction <= 1, chosen by
+            `seed`; the validation part keeps all its images. For digits and folders.
 
     Returns:
         (train, validation): both yield (images, labels) with images (batch, height, width, channels) float32 as the
@@ -62,6 +65,7 @@ def load(
         seed=seed,
         strict=strict,
         num_workers=num_workers,
+        train_fraction=train_fraction,
     )
     if name == "digits":
         return load_digits(settings)

@@ -17,6 +17,7 @@ class LoadSettings:
     seed: int
     strict: bool
     num_workers: int
+    train_fraction: float = 1.0
 
     def __post_init__(self) -> None:
         problems = [
@@ -25,6 +26,7 @@ class LoadSettings:
                 ("batch_size", "a whole number > 0", _is_whole(self.batch_size, 1)),
                 ("validation_fraction", "0 < validation_fraction < 1", 0 < self.validation_fraction < 1),
                 ("seed", "a whole number >= 0", _is_whole(self.seed, 0)),
+                ("train_fraction", "0 < train_fraction <= 1", 0 < self.train_fraction <= 1),
                 ("num_workers", "a whole number > 0", _is_whole(self.num_workers, 1)),
             )
             if not is_good

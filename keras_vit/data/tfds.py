@@ -28,6 +28,10 @@ def load_tfds(name: str, settings: LoadSettings) -> tuple[Any, Any]:
         ValueError: The name is unknown, or the data set has no image with one class label.
         ImportError: The extra `tfds` isn't installed.
     """
+    if settings.train_fraction < 1:
+        raise ValueError(
+            f"tfds:{name} needs train_fraction=1; got {settings.train_fraction}. Digits and folders take less."
+        )
     try:
         import tensorflow  # noqa: F401
         import tensorflow_datasets as tfds
