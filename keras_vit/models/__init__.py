@@ -3,11 +3,14 @@
 from keras_vit.models.catalogue import Preset, list_presets, show
 from keras_vit.models.certificate import Verification, VerificationError
 from keras_vit.models.conversion import convert
+from keras_vit.models.roles import ROLES, Role
 from keras_vit.models.vision_model import VisionModel, from_preset
 from keras_vit.models.vit import ViT, ViTConfig
 
 __all__ = [
     "Preset",
+    "ROLES",
+    "Role",
     "Verification",
     "VerificationError",
     "ViT",

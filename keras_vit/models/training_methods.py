@@ -1,12 +1,14 @@
 """What a model does in training: Keras' own methods, with checks before any work and an honest history after it."""
 
+from collections.abc import Collection
 from typing import Any
 
 import keras
 
 from keras_vit import hub
-from keras_vit.models import preset_folder
+from keras_vit.models import freezing, preset_folder, roles
 from keras_vit.models.input_checks import check_images, check_labels
+from keras_vit.models.roles import Role
 
 
 class TrainingMethods(keras.Model):
@@ -37,3 +39,41 @@ class TrainingMethods(keras.Model):
     def predict(self, x: Any, *args: Any, **kwargs: Any) -> Any:
         check_images(self, x)
         return super().predict(x, *args, **kwargs)
+
+    def roles(self) -> dict[str, Role]:
+        """Returns what each variable is for and how deep it lies, by its path in `weights_by_path`."""
+        return roles.roles_of(self)
+
+    def select_weights(self, *names: str, depths: int | Collection[int] | None = None) -> dict[str, Any]:
+        """Returns the variables of some roles by path, such as `select_weights("qkv", "projection", depths=range(4))`.
+
+        Args:
+            names: Roles, of `keras_vit.models.ROLES`; none means all.
+            depths: 0 is before the first encoder layer, i + 1 is encoder_i, the last is after all encoder layers; None
+                means all.
+
+        Raises:
+            ValueError: A role or a depth matches no variable.
+        """
+        return roles.select(self, names, depths)
+
+    def freeze(self, until: str | None = None) -> None:
+        """Keeps layers as they are in training: those up to and including one, or all but the head.
+
+        Compile the model afterwards: Keras takes what it trains from there.
+
+        Args:
+            until: Name of the last layer to freeze, such as "encoder_8"; None means all layers before the head.
+
+        Raises:
+            ValueError: There is no such layer, or nothing would be left to train.
+        """
+        freezing.freeze(self, until)
+
+    def unfreeze(self) -> None:
+        """Lets all layers train again. Compile the model afterwards.
+
+        Raises:
+            ValueError: The model has LoRA matrices.
+        """
+        freezing.unfreeze(self)

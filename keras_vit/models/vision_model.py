@@ -11,6 +11,7 @@ from keras_vit.models.allocator import keep_freed_memory
 from keras_vit.models.config import ModelConfig
 from keras_vit.models.inference_methods import InferenceMethods
 from keras_vit.models.preset_methods import PresetMethods
+from keras_vit.models.roles import Role
 from keras_vit.models.training_methods import TrainingMethods
 from keras_vit.preprocessing import Preprocessing
 
@@ -18,8 +19,8 @@ from keras_vit.preprocessing import Preprocessing
 class VisionModel(PresetMethods, InferenceMethods, TrainingMethods):
     """Base of all models: a functional graph built from a config, with preprocessing, labels and provenance.
 
-    A subclass sets `config_class` and provides `build_graph`, `canonical_entries`, `adaptations`, `timm_settings`,
-    `count_macs` and `papers`.
+    A subclass sets `config_class` and provides `build_graph`, `canonical_entries`, `variable_roles`, `adaptations`,
+    `timm_settings`, `count_macs` and `papers`.
     """
 
     config_class: ClassVar[type[ModelConfig]]
@@ -67,6 +68,11 @@ class VisionModel(PresetMethods, InferenceMethods, TrainingMethods):
     @staticmethod
     def canonical_entries(config: Any) -> list[Entry]:
         """Returns the name of every variable in a canonical (timm) checkpoint."""
+        raise NotImplementedError
+
+    @staticmethod
+    def variable_roles(config: Any) -> dict[str, Role]:
+        """Returns the role of the variables of every layer, by the layer's path."""
         raise NotImplementedError
 
     @staticmethod

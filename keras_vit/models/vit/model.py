@@ -21,6 +21,7 @@ from keras_vit.models.vit.layouts import TO_TRANSFORMERS
 from keras_vit.models.vit.layouts.timm_arguments import settings_of
 from keras_vit.models.vit.macs import count_macs
 from keras_vit.models.vit.papers import papers
+from keras_vit.models.vit.roles import variable_roles
 
 
 @keras.saving.register_keras_serializable(package="keras_vit")
@@ -124,6 +125,7 @@ class ViT(VisionModel):
         return images, logits
 
     canonical_entries = staticmethod(key_maps.canonical)
+    variable_roles = staticmethod(variable_roles)
     adaptations = staticmethod(adaptations)
     to_transformers = TO_TRANSFORMERS
     timm_settings = staticmethod(settings_of)

@@ -1,0 +1,54 @@
+"""The roles of a ViT's variables, as a table of its layers."""
+
+from keras_vit.models.roles import Role
+from keras_vit.models.vit.config import ViTConfig
+
+_EMBEDDINGS = {
+    "patch_embedding": "patch",
+    "patch_norm": "norm",
+    "positional_encoding": "position",
+    "prefix_tokens": "prefix",
+    "embedding_norm": "norm",
+}
+_ENCODER = {
+    "attention_norm": "norm",
+    "attention/qkv": "qkv",
+    "attention/query_norm": "norm",
+    "attention/key_norm": "norm",
+    "attention/sub_norm": "norm",
+    "attention/projection": "projection",
+    "attention_scale": "layer_scale",
+    "mlp_norm": "norm",
+    "mlp/expand": "mlp",
+    "mlp/norm": "norm",
+    "mlp/contract": "mlp",
+    "mlp_scale": "layer_scale",
+}
+_OUTPUT = {
+    "norm": "norm",
+    "head/pool": "head",
+    "head/pool/query": "head",
+    "head/pool/key_value": "head",
+    "head/pool/projection": "head",
+    "head/pool/norm": "norm",
+    "head/pool/mlp/expand": "head",
+    "head/pool/mlp/contract": "head",
+    "head/norm": "norm",
+    "head/pre_logits": "head",
+    "head/logits": "head",
+    "head/distillation_logits": "head",
+}
+
+
+def variable_roles(config: ViTConfig) -> dict[str, Role]:
+    """Returns the role of the variables of every layer, by the layer's path; some configs lack some layers."""
+    encoders = {
+        f"encoder_{index}/{path}": Role(name, index + 1)
+        for index in range(config.depth)
+        for path, name in _ENCODER.items()
+    }
+    return {
+        **{path: Role(name, 0) for path, name in _EMBEDDINGS.items()},
+        **encoders,
+        **{path: Role(name, config.depth + 1) for path, name in _OUTPUT.items()},
+    }
