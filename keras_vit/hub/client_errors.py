@@ -4,6 +4,8 @@ import re
 
 TEMPORARY = frozenset({408, 429, 500, 502, 503, 504})  # answers of a Hub that is busy
 
+ODD_TOKEN = "token needs to be one word of ASCII characters; check for spaces and line ends around it."
+
 _MAX_WORDS = 200  # characters that a message repeats
 
 
@@ -26,7 +28,14 @@ def is_network_error(error: Exception) -> bool:
     return is_network and not isinstance(error, OfflineModeIsEnabled)
 
 
-def without_tokens(words: object) -> str:
-    """Returns words of others in one line, without what could be a token."""
-    line = " ".join(str(words).split())[:_MAX_WORDS]
-    return re.sub(r"(?i)\bbearer\s+\S+|\bhf_\w+", "***", line)
+def without_tokens(words: object, error: Exception) -> str:
+    """Returns words about an error in one line, without the token of its request and what else could be one."""
+    line = " ".join(str(words).split())
+    if token := _token_of(error):
+        line = line.replace(token, "***")
+    return re.sub(r"(?i)\bbearer\s+\S+|\bhf_\w+", "***", line)[:_MAX_WORDS]
+
+
+def _token_of(error: Exception) -> str | None:
+    request = getattr(getattr(error, "response", None), "request", None)
+    return getattr(request, "headers", {}).get("Authorization", "").removeprefix("Bearer ") or None

@@ -9,7 +9,14 @@ import time
 from collections.abc import Callable, Collection, Iterator
 from typing import TYPE_CHECKING, TypeVar
 
-from keras_vit.hub.client_errors import TEMPORARY, asked_wait, is_network_error, status_of, without_tokens
+from keras_vit.hub.client_errors import (
+    ODD_TOKEN,
+    TEMPORARY,
+    asked_wait,
+    is_network_error,
+    status_of,
+    without_tokens,
+)
 
 if TYPE_CHECKING:
     from keras_vit.hub.repository import Repository
@@ -106,6 +113,8 @@ def _explain_failure(error: Exception, repository: "Repository", name: str | Non
     what = f"{name} of {repository.repo_id}" if name else repository.repo_id
     if isinstance(error, errors.OfflineModeIsEnabled):
         return ConnectionError("HF_HUB_OFFLINE=1 forbids to ask the Hub. Unset it.")
+    if isinstance(error, UnicodeEncodeError):  # holds the header that it could not send
+        return PermissionError(ODD_TOKEN.capitalize())
     if isinstance(error, errors.FileMetadataError | json.JSONDecodeError | KeyError | TypeError):
         return OSError(f"What answers at {address} is no Hub. Check endpoint=, HF_ENDPOINT and the proxy.")
     if _is_cut_short(error):
@@ -113,7 +122,7 @@ def _explain_failure(error: Exception, repository: "Repository", name: str | Non
     if _is_timeout(error):
         return TimeoutError(f"{address} did not answer in time. Try again later; what is complete is kept.")
     if is_network_error(error):
-        why = without_tokens(str(error) or type(error).__name__)
+        why = without_tokens(str(error) or type(error).__name__, error)
         return ConnectionError(f"{address} cannot be reached ({why}). Check the network; what is complete is kept.")
     code = error.errno if isinstance(error, OSError) else None
     cache = repository.storage.parent

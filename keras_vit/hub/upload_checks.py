@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from keras_vit.hub.card_check import check_card
+from keras_vit.hub.client_errors import ODD_TOKEN
 from keras_vit.hub.folder import CONFIG_FILE, KERAS_FILES, PRESET_FILES, read_config
 from keras_vit.hub.licences import read_card_licence, resolve_licence
 
@@ -37,7 +38,7 @@ def check_target(
         raise ValueError(f"create_pr=True is for the main branch; got {revision=}. Leave out one of them.")
     # Unsaid which: the client's own error would show the token.
     if isinstance(token, str) and not re.fullmatch(r"[!-~]+", token):
-        raise ValueError("token needs to be one word of ASCII characters; check for spaces and line ends around it.")
+        raise ValueError(ODD_TOKEN)
     return found[1]
 
 

@@ -8,7 +8,14 @@ import time
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
-from keras_vit.hub.client_errors import TEMPORARY, asked_wait, is_network_error, status_of, without_tokens
+from keras_vit.hub.client_errors import (
+    ODD_TOKEN,
+    TEMPORARY,
+    asked_wait,
+    is_network_error,
+    status_of,
+    without_tokens,
+)
 
 _DELAYS = (1.0, 2.0, 4.0, 8.0)  # seconds between tries
 _LONGEST_WAIT = 120.0  # seconds; a Hub that asks for more is reported
@@ -80,6 +87,8 @@ def _explain(error: Exception, endpoint: str) -> tuple[type[OSError], str] | Non
     error, status = _cause(error), status_of(_cause(error))
     if isinstance(error, OfflineModeIsEnabled):
         return ConnectionError, "HF_HUB_OFFLINE=1 forbids it. Unset it and push again."
+    if isinstance(error, UnicodeEncodeError):  # holds the header that it could not send
+        return PermissionError, f"the {ODD_TOKEN}"
     if status in _REASONS:
         kind, reason = _REASONS[status]
         return kind, reason.format(endpoint=endpoint)
@@ -123,4 +132,5 @@ def _summary(error: Exception) -> str:
     """Status and words in one line, without what could be a token."""
     status = status_of(_cause(error))
     words = getattr(error, "server_message", None) or ("" if status else str(error)) or type(error).__name__
-    return f"{status}: {without_tokens(words)}" if status else without_tokens(words)
+    line = without_tokens(words, _cause(error))
+    return f"{status}: {line}" if status else line
