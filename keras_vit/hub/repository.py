@@ -5,6 +5,7 @@ import dataclasses
 import os
 import re
 import secrets
+import time
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,8 @@ _MAX_REVISION = 255
 _NO_REVISION = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|//|@\{|^[/.-]|/\.|[/.]$|\.lock$")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _DELAYS = (1.0, 3.0)  # seconds between tries
+_PARTIAL = re.compile(r"\w+\.[0-9a-f]{8}\.incomplete", re.ASCII)  # what the client calls a file while it arrives
+_ABANDONED_SECONDS = 24 * 60 * 60
 
 
 @dataclasses.dataclass(frozen=True)
@@ -129,6 +132,7 @@ class Repository:
             path = Path(retry(lambda: hf_hub_download(self.repo_id, name, **options), delays=_DELAYS))
         if path != self.storage / "snapshots" / commit / name:
             raise OSError(f"{self.address} sent {name} of {self.repo_id} as of another commit than {commit}.")
+        _remove_abandoned(self.storage / "blobs")
         return path
 
     def revisions(self) -> list[str]:
@@ -152,6 +156,15 @@ def write_text(path: Path, text: str) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary.write_text(text, encoding="utf-8")
         os.replace(temporary, path)
+
+
+def _remove_abandoned(folder: Path) -> None:
+    """Deletes what downloads that were killed left: the client takes a new name each time, and never looks back."""
+    with contextlib.suppress(OSError):
+        for path in folder.iterdir():
+            # Younger ones may belong to a download that is still running; those are written to all the time.
+            if _PARTIAL.fullmatch(path.name) and time.time() - path.stat().st_mtime > _ABANDONED_SECONDS:
+                path.unlink(missing_ok=True)
 
 
 def _describe(file: Any) -> RemoteFile:

@@ -216,7 +216,20 @@ def test_a_killed_download_leaves_no_half_file_to_be_loaded(hub, cache):
     process.communicate(timeout=60)
     with pytest.raises(FileNotFoundError, match="Only a part of me/model"):
         download("me/model", local_files_only=True)
+    (partial,) = cache.glob("blobs/*.incomplete")
     check_content(download("me/model")[0])
+    assert partial.exists()  # it could be that of a process that still runs
+
+
+def test_what_a_killed_download_left_is_removed_when_it_is_old(hub, cache):
+    blobs = cache / "blobs"
+    blobs.mkdir(parents=True)
+    names = {"a" * 64 + ".0123abcd.incomplete": 25, "b" * 64 + ".0123abcd.incomplete": 23, "c" * 64: 25, "d.tmp": 25}
+    for name, hours in names.items():
+        (blobs / name).write_bytes(b"part")
+        os.utime(blobs / name, (time.time() - hours * 3600,) * 2)
+    check_content(download("me/model")[0])
+    assert sorted(path.name[0] for path in blobs.iterdir() if path.read_bytes() == b"part") == ["b", "c", "d"]
 
 
 def test_the_notes_are_the_only_thing_beside_the_clients_own_files(hub, cache):
