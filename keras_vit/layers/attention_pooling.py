@@ -61,7 +61,8 @@ class AttentionPooling(keras.layers.Layer):
             )
         self.head_dim = embed_dim // self.num_heads
         # Spread like one token of unit length: zeros would make all heads attend evenly at the start.
-        self.latent = self.add_weight(name="latent", shape=(1, embed_dim), initializer=normal(stddev=embed_dim**-0.5))
+        self.latent_initializer = normal(stddev=embed_dim**-0.5)
+        self.latent = self.add_weight(name="latent", shape=(1, embed_dim), initializer=self.latent_initializer)
         dense = {"kernel_initializer": glorot_uniform(), "dtype": self.dtype_policy}
         self.query = Dense(embed_dim, name="query", **dense)
         self.key_value = Dense(2 * embed_dim, name="key_value", **dense)

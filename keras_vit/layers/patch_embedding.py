@@ -60,10 +60,11 @@ class PatchEmbedding(keras.layers.Layer):
         self.input_spec = keras.layers.InputSpec(ndim=4)
 
     def build(self, input_shape: Any) -> None:
+        self.kernel_initializer = lecun_normal()
         self.kernel = self.add_weight(
             name="kernel",
             shape=(*self.patch_size, input_shape[-1], self.embed_dim),
-            initializer=lecun_normal(),
+            initializer=self.kernel_initializer,
         )
         if self.use_bias:
             self.bias = self.add_weight(name="bias", shape=(self.embed_dim,), initializer="zeros")

@@ -53,14 +53,14 @@ class PositionalEncoding(keras.layers.Layer):
                 f"PositionalEncoding needs grid_size when the input grid is not fixed; got {input_shape=}. "
                 "Pass the (rows, columns) that the table is stored for."
             )
-        initializer: Any = normal(stddev=0.02)
+        self.table_initializer: Any = normal(stddev=0.02)
         if self.kind == "sincos":
             sines = _sines_and_cosines(self.table_grid[0], self.table_grid[1], embed_dim)
-            initializer = lambda shape, dtype=None: ops.convert_to_tensor(sines, dtype)  # noqa: E731
+            self.table_initializer = lambda shape, dtype=None: ops.convert_to_tensor(sines, dtype)
         self.table = self.add_weight(
             name="table",
             shape=(*self.table_grid, embed_dim),
-            initializer=initializer,
+            initializer=self.table_initializer,
             trainable=self.kind == "learned",
             autocast=False,  # resampled in full precision, rounded once
         )

@@ -50,7 +50,9 @@ class PrefixTokens(keras.layers.Layer):
         def add(name: str, num_tokens: int) -> Any:
             # As wide as positions, which these tokens do not get: norms of smaller ones multiply gradients by up to
             # a thousand each, more than float16 holds.
-            return self.add_weight(name=name, shape=(num_tokens, input_shape[-1]), initializer=normal(stddev=0.02))
+            initializer = normal(stddev=0.02)
+            setattr(self, f"{name}_initializer", initializer)
+            return self.add_weight(name=name, shape=(num_tokens, input_shape[-1]), initializer=initializer)
 
         self.class_token = add("class_token", 1) if self.use_class_token else None
         self.distillation_token = add("distillation_token", 1) if self.use_distillation_token else None

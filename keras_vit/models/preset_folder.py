@@ -6,7 +6,7 @@ import gc
 import json
 import os
 import sys
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from keras_vit import checkpoints, hub
-from keras_vit.layers.initialization import skip_initialization
+from keras_vit.layers.initialization import draw_skipped, skip_initialization
 from keras_vit.models import card_facts, catalogue, certificate, keras_files
 from keras_vit.models.plausible_size import check_size
 from keras_vit.models.source import Source, open_source
@@ -256,7 +256,7 @@ def _load_weights(model: Any, source: Source, *, has_new_head: bool) -> None:
             adapted=model.adaptations(stored, model.config),
             ignored=left_out | key_map.ignored,
         )
-    _initialise(model, new)
+    draw_skipped(model, {weights[path].path for path in new})
     if has_new_head and model.config.num_classes:
         sys.stderr.write(f"{source.name}: new head for {model.config.num_classes} classes, random weights.\n")
 
@@ -265,19 +265,6 @@ def _added(model: Any, stored: Any) -> list[str]:
     """Returns the variables that the model has and the stored config has not."""
     before = {entry.variable for entry in model.canonical_entries(stored)}
     return [entry.variable for entry in model.canonical_entries(model.config) if entry.variable not in before]
-
-
-def _initialise(model: Any, paths: Collection[str]) -> None:
-    """Gives weights that were built without initialization the starting values that their layers choose."""
-    weights = model.weights_by_path()
-    for name in {path.split("/")[0] for path in paths}:
-        layer = model.get_layer(name)
-        fresh = type(layer).from_config(layer.get_config())
-        fresh.build(layer.get_build_config()["input_shape"])
-        for weight in fresh.weights:
-            path = name + weight.path[len(fresh.path) :]
-            if path in paths:
-                weights[path].assign(weight)
 
 
 def _change(stored: Any, changes: dict[str, Any]) -> Any:

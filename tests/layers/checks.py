@@ -11,6 +11,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_vit.layers.initialization import draw_skipped, skip_initialization
+
 # Compiling as a whole is slow for TensorFlow, for JAX it is running operation by operation that is.
 IS_JAX = keras.backend.backend() == "jax"
 
@@ -27,6 +29,7 @@ class Case:
         policies: Dtype policies to check, besides float32.
         output_dtype: None: the compute dtype.
         without_gradient: Ends of paths of weights that no output depends on.
+        num_tokens_vary: Whether training leaves out tokens; targets are of their mean then.
     """
 
     layer: type[keras.layers.Layer]
@@ -36,6 +39,7 @@ class Case:
     policies: tuple[str, ...] = ("mixed_bfloat16", "mixed_float16")
     output_dtype: str | None = None
     without_gradient: tuple[str, ...] = ()
+    num_tokens_vary: bool = False
 
     def make(self, **more: Any) -> keras.layers.Layer:
         return self.layer(**self.arguments, **more)
@@ -120,7 +124,8 @@ def training_step(case: Case, tmp_path: Path) -> None:
     layer = case.make()
     first = keras.layers.Dense(case.shape[-1])  # its kernel moves only if gradients pass through the layer
     inputs = keras.Input(case.shape[1:])
-    model = keras.Model(inputs, layer(first(inputs)))
+    outputs = layer(first(inputs))
+    model = keras.Model(inputs, ops.mean(outputs, axis=1) if case.num_tokens_vary else outputs)
     randomise(model)
     before = {weight.path: to_numpy(weight.value) for weight in model.trainable_weights}
     model.compile("sgd", "mse", jit_compile=IS_JAX)
@@ -151,6 +156,23 @@ def dynamic_sizes(case: Case, tmp_path: Path) -> None:
         np.testing.assert_allclose(outputs, to_numpy(layer(inputs)), atol=1e-5, rtol=1e-5)
 
 
+def starting_values(case: Case, tmp_path: Path) -> None:
+    usual, skipped = case.make(), case.make()
+    usual.build(case.shape)
+    with skip_initialization():
+        skipped.build(case.shape)
+    draw_skipped(skipped, {weight.path for weight in skipped.weights})
+    firsts = []
+    for weight, drawn in zip(usual.weights, skipped.weights, strict=True):
+        values, drawn_values = to_numpy(weight.value), to_numpy(drawn.value)
+        if len(np.unique(values)) <= 2 or not weight.trainable:
+            np.testing.assert_array_equal(drawn_values, values, err_msg=weight.path)
+            continue
+        assert 0.2 < drawn_values.std() / values.std() < 5, f"{weight.path} was skipped and not drawn"
+        firsts += [array.flat[1] / array.flat[0] for array in (values, drawn_values)]  # whatever their spread
+    assert len(set(np.round(firsts, 3))) == len(firsts), "weights share their random numbers"
+
+
 ALL: list[Callable[[Case, Path], None]] = [
     config_round_trip,
     save_and_reload,
@@ -158,6 +180,7 @@ ALL: list[Callable[[Case, Path], None]] = [
     mixed_precision,
     training_step,
     dynamic_sizes,
+    starting_values,
 ]
 
 

@@ -5,8 +5,15 @@ import numpy as np
 import pytest
 from keras import ops
 
-from keras_vit.layers import TransformerEncoder
-from keras_vit.layers.initialization import Skippable, glorot_uniform, lecun_normal, normal, skip_initialization
+from keras_vit.layers import AttentionPooling, TransformerEncoder
+from keras_vit.layers.initialization import (
+    Skippable,
+    draw_skipped,
+    glorot_uniform,
+    lecun_normal,
+    normal,
+    skip_initialization,
+)
 
 
 def draw(initializer):
@@ -57,6 +64,25 @@ def test_every_large_weight_of_a_layer_can_be_skipped():
     kernels = [weight for weight in layer.weights if weight.path.endswith("kernel")]
     assert len(kernels) == 4
     assert not any(np.any(ops.convert_to_numpy(kernel.value)) for kernel in kernels)
+
+
+def test_only_the_named_weights_are_drawn_later():
+    layer = AttentionPooling(2, 128)
+    with skip_initialization():
+        layer.build((None, 5, 64))
+    wanted = {weight.path for weight in layer.weights if weight.path.endswith(("latent", "mlp/expand/kernel"))}
+    draw_skipped(layer, wanted)
+    values = {weight.path: np.array(ops.convert_to_numpy(weight.value)) for weight in layer.weights}
+    drawn = {path for path, value in values.items() if value.std() > 0}
+    assert drawn == wanted
+    latent, kernel = (values[path] for path in sorted(wanted))
+    assert latent.std() == pytest.approx(64**-0.5, rel=0.3)
+    assert kernel.std() == pytest.approx((2 / (64 + 128)) ** 0.5, rel=0.05)  # Glorot and Bengio, 2010, equation 16
+
+
+def test_weights_that_share_an_initializer_get_numbers_of_their_own():
+    initializer = glorot_uniform()
+    assert not np.array_equal(draw(initializer), draw(initializer))
 
 
 def test_equal_seeds_give_equal_values():
