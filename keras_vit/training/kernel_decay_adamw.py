@@ -16,6 +16,9 @@ class KernelDecayAdamW(_AdamW):
     them. Here the rule belongs to the class: it holds wherever the optimizer is built, also after loading a `.keras`
     file or a training backup.
 
+    It goes by a variable's own name, so that it serves any Keras model. In models of this package these are the kernels
+    of the roles "patch", "qkv", "projection", "mlp" and "head", without their biases; LoRA's matrices do not decay.
+
     Takes the arguments of `keras.optimizers.AdamW`. As there, a step takes `learning_rate * weight_decay` off.
 
     Source: Loshchilov and Hutter, "Decoupled Weight Decay Regularization", 2019, arXiv 1711.05101; leaving out
