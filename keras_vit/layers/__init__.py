@@ -6,6 +6,7 @@ from keras_vit.layers.drop_path import DropPath
 from keras_vit.layers.layer_scale import LayerScale
 from keras_vit.layers.mlp import MLP
 from keras_vit.layers.multi_head_self_attention import MultiHeadSelfAttention
+from keras_vit.layers.patch_dropout import PatchDropout
 from keras_vit.layers.patch_embedding import PatchEmbedding
 from keras_vit.layers.positional_encoding import PositionalEncoding
 from keras_vit.layers.prefix_tokens import PrefixTokens
@@ -19,6 +20,7 @@ __all__ = [
     "LayerScale",
     "MLP",
     "MultiHeadSelfAttention",
+    "PatchDropout",
     "PatchEmbedding",
     "PositionalEncoding",
     "PrefixTokens",

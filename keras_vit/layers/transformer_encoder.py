@@ -9,13 +9,14 @@ from keras_vit.layers.layer_scale import LayerScale
 from keras_vit.layers.mlp import MLP
 from keras_vit.layers.multi_head_self_attention import MultiHeadSelfAttention
 from keras_vit.layers.normalization import make_norm, require_norm
+from keras_vit.layers.rematerialization import Rematerialized
 from keras_vit.layers.swi_glu import SwiGLU
 
 ORDERS = ("pre_norm", "post_norm", "parallel")
 
 
 @keras.saving.register_keras_serializable(package="keras_vit")
-class TransformerEncoder(keras.layers.Layer):
+class TransformerEncoder(Rematerialized):
     """Adds attention and a feed-forward part to the tokens.
 
     In the order "pre_norm", of nearly all Vision Transformers:

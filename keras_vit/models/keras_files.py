@@ -14,9 +14,11 @@ def settings(model: Any) -> dict[str, Any]:
     """Returns Keras' keys of `config.json`: which registered class to build, and from which arguments.
 
     Not how the model was compiled: Keras would want the optimizer's state too, twice as large as the weights, and every
-    loss and metric of the user's to be known where the model is loaded.
+    loss and metric of the user's to be known where the model is loaded. Nor `remat`, which is for the machine at hand.
     """
-    return {**keras.saving.serialize_keras_object(model), "compile_config": None}
+    serialized = keras.saving.serialize_keras_object(model)
+    config = {name: value for name, value in serialized["config"].items() if name != "remat"}
+    return {**serialized, "config": config, "compile_config": None}
 
 
 def metadata() -> dict[str, str]:

@@ -23,6 +23,9 @@ from keras_vit.preprocessing import Preprocessing
 WEIGHTS_FILE = "model.safetensors"
 CURVES_FILE = "curves.png"
 
+# Config fields that act in training only: with others, loaded weights still return what they did.
+TRAINING_FIELDS = frozenset({"drop_path_rate", "patch_dropout_rate"})
+
 _MAX_CURVES_BYTES = 5_000_000
 
 
@@ -165,6 +168,7 @@ def load(
         load_weights: False keeps the random starting weights.
         dtype: Dtype policy of the model.
         download: Arguments of `open_source` for repositories of the Hub.
+    remat: bool = False,
     """
     source = open_source(preset, load_weights=load_weights, **download)
     description = source.description
@@ -175,8 +179,9 @@ def load(
             f"{description.architecture}. Use keras_vit.from_preset({source.name!r}) or "
             f"keras_vit.{description.architecture}.from_preset."
         )
+        remat: Whether training computes encoder layers a second time instead of keeping what is inside.
     config = _change(description.config, changes)
-    is_same = changes.keys() <= {"drop_path_rate"}  # which acts in training only
+    is_same = changes.keys() <= TRAINING_FIELDS
     arguments = {
         "preprocessing": _change_preprocessing(description.preprocessing, description.config, config),
         "labels": None if "num_classes" in changes else description.labels,
@@ -193,6 +198,7 @@ def load(
         model.curves = _read_curves(source.weights.parent) if is_same else None
         _load_weights(model, source, has_new_head="num_classes" in changes)
     return model
+        "remat": remat,
 
 
 @contextlib.contextmanager
@@ -217,7 +223,7 @@ def _provenance(stored: dict[str, Any], changes: dict[str, Any]) -> dict[str, An
     wrong = [name for name, kind in kinds.items() if not isinstance(stored.get(name), kind | None)]
     if wrong:
         raise ValueError(f"config.json needs its provenance as save_to_preset writes it; {', '.join(wrong)} is not.")
-    names = changes.keys() - {"drop_path_rate"}  # which acts in training only
+    names = changes.keys() - TRAINING_FIELDS
     return lasting(stored, f"loaded with another {', '.join(sorted(names))}") if names else stored
 
 

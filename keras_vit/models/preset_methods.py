@@ -29,8 +29,10 @@ class PresetMethods(keras.Model):
         in_channels: int | None = None,
         pooling: str | None = None,
         drop_path_rate: float | None = None,
+        patch_dropout_rate: float | None = None,
         load_weights: bool = True,
         dtype: Any = None,
+        remat: bool = False,
         **download: Any,
     ) -> Self:
         """Builds a model from a preset's name, folder, file or Hub repository, and loads its weights.
@@ -47,8 +49,11 @@ class PresetMethods(keras.Model):
             in_channels: Channels of the images; the patch kernel is adapted from RGB as timm does.
             pooling: Another way from tokens to one vector; what it needs newly starts at random.
             drop_path_rate: Stochastic depth to train with, 0 <= rate < 1.
+            patch_dropout_rate: Share of patch tokens to leave out in training, 0 <= rate < 1.
             load_weights: False keeps the random starting weights.
             dtype: Name of a dtype policy, such as "mixed_bfloat16".
+            remat: Whether training computes what is inside the encoder layers a second time instead of keeping it in
+                memory (gradient checkpointing).
             download: For Hub repositories: `revision`, `token`, `cache_dir`, `endpoint`, `local_files_only` as in
                 `keras_vit.hub.download`.
 
@@ -63,11 +68,14 @@ class PresetMethods(keras.Model):
             "in_channels": in_channels,
             "pooling": pooling,
             "drop_path_rate": drop_path_rate,
+            "patch_dropout_rate": patch_dropout_rate,
         }
         changes = {name: value for name, value in wanted.items() if value is not None}
         if image_size is not KEEP:
             changes["image_size"] = image_size
-        model: Self = preset_folder.load(preset, cls, changes, load_weights=load_weights, dtype=dtype, **download)
+        model: Self = preset_folder.load(
+            preset, cls, changes, load_weights=load_weights, dtype=dtype, remat=remat, **download
+        )
         return model
 
     def save_to_preset(

@@ -1,5 +1,6 @@
 """The base of every model: a functional graph built from a config, and what belongs to its weights."""
 
+import contextlib
 import os
 from typing import Any, ClassVar, Self
 
@@ -35,6 +36,7 @@ class VisionModel(PresetMethods, InferenceMethods, TrainingMethods):
         provenance: dict[str, Any] | None = None,
         dtype: Any = None,
         name: str | None = None,
+        remat: bool = False,
         trainable: bool = True,
         **fields: Any,
     ) -> None:
@@ -46,12 +48,14 @@ class VisionModel(PresetMethods, InferenceMethods, TrainingMethods):
         config = self.config_class.from_dict(fields) if config is None else config.replace(**fields)
         keep_freed_memory()
         policy = keras.dtype_policies.get(dtype)
-        inputs, outputs = self.build_graph(config, policy)
+        with self._remat_scope(config) if remat else contextlib.nullcontext():
+            inputs, outputs = self.build_graph(config, policy)
         super().__init__(inputs=inputs, outputs=outputs, name=name or type(self).__name__.lower())
         self.dtype_policy = policy
         self.trainable = trainable
         self.config: Any = config
         self.preprocessing = _as_preprocessing(preprocessing, config)
+        self.remat = remat
         self.labels = _check_labels(labels, config)
         self.provenance = {"license": "mit"} if provenance is None else dict(provenance)
         self.load_report: LoadReport | None = None
@@ -105,6 +109,11 @@ class VisionModel(PresetMethods, InferenceMethods, TrainingMethods):
 
     # Keras.
 
+    @staticmethod
+    def _remat_scope(config: Any) -> keras.RematScope:
+        """Has encoder layers keep only their inputs; layers inside of them must not be computed again once more."""
+        return keras.RematScope("list_of_layers", layer_names=[f"encoder_{index}" for index in range(config.depth)])
+
     def get_config(self) -> dict[str, Any]:
         return {
             **self.config.to_dict(),
@@ -114,6 +123,7 @@ class VisionModel(PresetMethods, InferenceMethods, TrainingMethods):
             "dtype": keras.dtype_policies.serialize(self.dtype_policy),
             "name": self.name,
             "trainable": self.trainable,
+            "remat": self.remat,
             "frozen_layers": [layer.name for layer in self.layers if not layer.trainable],
         }
 

@@ -84,6 +84,12 @@ def test_keras_keeps_what_is_frozen(tmp_path, model):
     assert loaded.get_layer("encoder_1").trainable
 
 
+def test_how_training_saves_memory_is_left_out(tmp_path):
+    folder = ViT(**TINY, remat=True).save_to_preset(tmp_path / "mine", keras_files=True)
+    assert "remat" not in (folder / "config.json").read_text()
+    assert not keras.saving.load_model(folder).remat
+
+
 def test_what_the_training_needed_is_left_out(tmp_path, model, rng):
     images, labels = rng.normal(size=(4, 8, 12, 3)).astype("float32"), np.array([0, 1, 2, 0])
     model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"])

@@ -242,6 +242,15 @@ def test_drop_path_can_be_set_for_training(folder):
     assert model.get_layer("encoder_1").drop_path.rate == pytest.approx(0.3)
 
 
+def test_patch_dropout_and_remat_can_be_set_for_training(folder, model, images):
+    trained = ViT.from_preset(folder, patch_dropout_rate=0.5, remat=True)
+    assert trained.get_layer("patch_dropout").rate == 0.5
+    assert trained.remat
+    assert not ViT.from_preset(folder).remat
+    assert trained.provenance == model.provenance  # weights and outputs are the same
+    np.testing.assert_array_equal(to_numpy(trained(images)), to_numpy(model(images)))
+
+
 def test_wrong_changes_are_refused_before_reading(folder):
     with pytest.raises(ConfigError, match="image_size needs to be a multiple of patch_size"):
         ViT.from_preset(folder, image_size=(10, 12))

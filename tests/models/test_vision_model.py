@@ -106,6 +106,17 @@ def test_a_model_is_saved_with_its_optimizer_and_frozen_layers(tmp_path, model, 
         np.testing.assert_array_equal(to_numpy(ours.value), to_numpy(theirs.value))
 
 
+def test_remat_repeats_encoder_layers_and_nothing_inside_them(tmp_path):
+    model = ViT(**TINY, remat=True)
+    model.save(tmp_path / "model.keras")
+    for each in (model, keras.saving.load_model(tmp_path / "model.keras")):
+        assert each.remat
+        layers = [*each.layers, each.get_layer("encoder_0").attention]
+        repeated = [layer for layer in layers if layer.rematerialized_call(layer.call, training=True) != layer.call]
+        assert [layer.name for layer in repeated] == ["encoder_0", "encoder_1"]
+    assert not ViT.from_config(ViT(**TINY).get_config()).remat
+
+
 def test_a_model_frozen_as_a_whole_stays_frozen(model):
     model.trainable = False
     again = ViT.from_config(model.get_config())

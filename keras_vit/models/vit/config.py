@@ -46,6 +46,7 @@ class ViTConfig(ModelConfig):
     norm: str = choice("layer_norm", "layer_norm", "rms_norm")
     norm_epsilon: float = number(1e-6, 0, 0.1, above=True)  # added to variances
     dropout_rate: float = number(0.0, 0, 1, below=True)  # after positions and dense layers
+    patch_dropout_rate: float = number(0.0, 0, 1, below=True)  # of patch tokens, before prefix tokens come in
     attention_dropout_rate: float = number(0.0, 0, 1, below=True)  # of attention weights
     drop_path_rate: float = number(0.0, 0, 1, below=True)  # of the last layer, linear from 0 at the first
     num_classes: int = whole(1000, 0, 1_000_000)  # 0 = no head, features

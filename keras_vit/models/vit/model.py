@@ -7,6 +7,7 @@ import numpy as np
 
 from keras_vit.layers import (
     ClassificationHead,
+    PatchDropout,
     PatchEmbedding,
     PositionalEncoding,
     PrefixTokens,
@@ -38,6 +39,8 @@ class ViT(VisionModel):
         provenance: Licence, source, training and evaluation of the weights, as plain data; None means weights that
             start here, under MIT like the package.
         dtype: Name of a dtype policy, such as "mixed_bfloat16"; None takes Keras' global one.
+        remat: Whether training computes what is inside the encoder layers a second time instead of keeping it in memory
+            (gradient checkpointing). Saved in `.keras` files, but not with presets.
         name: Name of the model.
         fields: Fields of `ViTConfig`, instead of or on top of `config`: `ViT(image_size=32, patch_size=4)`.
 
@@ -72,6 +75,8 @@ class ViT(VisionModel):
         tokens = PositionalEncoding(
             config.positional_encoding, config.grid_size, dtype=dtype, name="positional_encoding"
         )(patches)
+        if config.patch_dropout_rate:
+            tokens = PatchDropout(config.patch_dropout_rate, dtype=dtype, name="patch_dropout")(tokens)
         if config.num_prefix_tokens:
             tokens = PrefixTokens(
                 use_class_token=config.use_class_token,

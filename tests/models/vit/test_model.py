@@ -18,6 +18,7 @@ MUST_COMPILE = keras.backend.backend() == "jax"
 EVERY_RATE = {
     "dropout_rate": 0.1,
     "attention_dropout_rate": 0.1,
+    "patch_dropout_rate": 0.3,
     "drop_path_rate": 0.2,
     "head_dropout_rate": 0.1,
     "layer_scale_init": 0.1,
@@ -180,6 +181,18 @@ def test_a_training_step_with_every_rate(policy, jit_compile):
     assert isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer) == is_scaled
     assert not is_scaled or float(model.optimizer.dynamic_scale) >= 256
     assert all(weight.dtype == "float32" for weight in model.weights)
+
+
+@pytest.mark.parametrize("image_size", [(8, 12), None])
+def test_patch_dropout_leaves_prefix_tokens_alone(image_size):
+    model = ViT(**{**TINY, "image_size": image_size}, position_grid=(2, 3), patch_dropout_rate=0.5, pooling="none")
+    assert [layer.name for layer in model.layers][2:5] == ["positional_encoding", "patch_dropout", "prefix_tokens"]
+    images = np.zeros((2, 8, 12, 3), "float32")
+    assert model(images, training=True).shape == (2, 1 + 3, 3)
+    assert model(images).shape == (2, 1 + 6, 3)
+    tokens = keras.Model(model.input, model.get_layer("prefix_tokens").output)(images, training=True)
+    class_token = to_numpy(model.get_layer("prefix_tokens").class_token.value)
+    np.testing.assert_allclose(to_numpy(tokens)[:, 0], np.repeat(class_token, 2, axis=0), atol=1e-6)
 
 
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])

@@ -1,0 +1,50 @@
+"""Gradient checkpointing: a layer forgets its activations, and computes them again when gradients are needed."""
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+from keras import ops
+
+
+class Rematerialized(keras.layers.Layer):
+    """Base of layers that `keras.RematScope` may recompute although they draw random numbers.
+
+    Keras repeats the call as it stands: the generators of dropout have moved on by then, so gradients would belong to
+    other draws than the loss (TensorFlow, PyTorch), or their states leave the trace (JAX). Here states go in and come
+    out as values, so that both calls draw the same numbers, and the model is left as one call leaves it.
+
+    Source: Chen et al., "Training Deep Nets with Sublinear Memory Cost", 2016, arXiv 1604.06174.
+    """
+
+    def rematerialized_call(self, layer_call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        recomputed = super().rematerialized_call(layer_call, *args, **kwargs)
+        # Keras decides by its scope whether this layer is meant; nothing is kept at inference anyway.
+        if recomputed is layer_call or not kwargs.get("training"):
+            return layer_call
+
+        def call(tokens: Any, **kwargs: Any) -> Any:
+            return _call_with_values(self, layer_call, tokens, **kwargs)
+
+        return call
+
+
+def _call_with_values(layer: keras.layers.Layer, layer_call: Callable[..., Any], tokens: Any, **kwargs: Any) -> Any:
+    weights = {id(weight) for weight in layer.weights}
+    generators = [variable for variable in layer.variables if id(variable) not in weights]
+    trained = layer.trainable_variables
+    # Values of before this call, which later assignments leave alone; frozen weights are read where they are.
+    fixed = [(variable, ops.copy(variable.value)) for variable in generators]
+    fixed += [(variable, variable.value) for variable in layer.non_trainable_variables if id(variable) in weights]
+
+    def run(tokens: Any, *values: Any) -> tuple[Any, ...]:
+        mapping = [*zip(trained, values, strict=True), *fixed]
+        with keras.StatelessScope(state_mapping=mapping) as scope:
+            outputs = layer_call(tokens, **kwargs)
+        return outputs, *(scope.get_current_value(variable) for variable in generators)
+
+    # As arguments: TensorFlow gives no gradients to what a recomputed function reads from around it.
+    outputs, *states = keras.remat(run)(tokens, *(variable.value for variable in trained))
+    for variable, state in zip(generators, states, strict=True):
+        variable.assign(state)
+    return outputs
