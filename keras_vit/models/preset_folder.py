@@ -157,6 +157,7 @@ def load(
     *,
     load_weights: bool,
     dtype: Any,
+    remat: bool = False,
     **download: Any,
 ) -> Any:
     """Builds the model that a preset names, with some config fields changed, and loads its weights.
@@ -167,8 +168,8 @@ def load(
         changes: Config fields to change.
         load_weights: False keeps the random starting weights.
         dtype: Dtype policy of the model.
+        remat: Whether training computes encoder layers a second time instead of keeping what is inside.
         download: Arguments of `open_source` for repositories of the Hub.
-    remat: bool = False,
     """
     source = open_source(preset, load_weights=load_weights, **download)
     description = source.description
@@ -179,7 +180,6 @@ def load(
             f"{description.architecture}. Use keras_vit.from_preset({source.name!r}) or "
             f"keras_vit.{description.architecture}.from_preset."
         )
-        remat: Whether training computes encoder layers a second time instead of keeping what is inside.
     config = _change(description.config, changes)
     is_same = changes.keys() <= TRAINING_FIELDS
     arguments = {
@@ -187,6 +187,7 @@ def load(
         "labels": None if "num_classes" in changes else description.labels,
         "provenance": _provenance(description.provenance, changes),
         "dtype": dtype,
+        "remat": remat,
     }
     if source.weights is None:
         return model_class(config, **{**arguments, "provenance": None})  # new weights have no history
@@ -198,7 +199,6 @@ def load(
         model.curves = _read_curves(source.weights.parent) if is_same else None
         _load_weights(model, source, has_new_head="num_classes" in changes)
     return model
-        "remat": remat,
 
 
 @contextlib.contextmanager

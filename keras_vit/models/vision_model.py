@@ -35,8 +35,8 @@ class VisionModel(PresetMethods, InferenceMethods, TrainingMethods):
         labels: Any = None,
         provenance: dict[str, Any] | None = None,
         dtype: Any = None,
-        name: str | None = None,
         remat: bool = False,
+        name: str | None = None,
         trainable: bool = True,
         **fields: Any,
     ) -> None:
@@ -54,8 +54,8 @@ class VisionModel(PresetMethods, InferenceMethods, TrainingMethods):
         self.dtype_policy = policy
         self.trainable = trainable
         self.config: Any = config
-        self.preprocessing = _as_preprocessing(preprocessing, config)
         self.remat = remat
+        self.preprocessing = _as_preprocessing(preprocessing, config)
         self.labels = _check_labels(labels, config)
         self.provenance = {"license": "mit"} if provenance is None else dict(provenance)
         self.load_report: LoadReport | None = None
@@ -121,9 +121,9 @@ class VisionModel(PresetMethods, InferenceMethods, TrainingMethods):
             "labels": None if self.labels is None else list(self.labels),
             "provenance": dict(self.provenance),
             "dtype": keras.dtype_policies.serialize(self.dtype_policy),
+            "remat": self.remat,
             "name": self.name,
             "trainable": self.trainable,
-            "remat": self.remat,
             "frozen_layers": [layer.name for layer in self.layers if not layer.trainable],
         }
 
