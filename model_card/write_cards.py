@@ -2,7 +2,7 @@
 
     python model_card/write_cards.py
 
-`converted.md` is what a published conversion looks like: its source, owner and name are placeholders.
+`converted.md` is what a published conversion looks like: its source, owner, name and date are placeholders.
 """
 
 import shutil
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import keras_vit
 from keras_vit import hub
-from keras_vit.models import preset_folder
+from keras_vit.models import certificate, conversion_facts, preset_folder
 
 FOLDER = Path(__file__).resolve().parent
 DIGITS = FOLDER.parent / "keras_vit" / "models" / "vit" / "vit_digits"
@@ -37,7 +37,10 @@ def converted_card() -> str:
     model = keras_vit.from_preset(CONVERTED)
     source = {"repo_id": "SOURCE_OWNER/SOURCE_NAME", "revision": "COMMIT"}
     model.provenance = {"license": "apache-2.0", "source": source}
-    return preset_folder.build_card(model, "NAME", repo_id="OWNER/NAME", has_keras_files=True)
+    conversion_facts.note(model, date="DATE")
+    return preset_folder.build_card(
+        model, "NAME", repo_id="OWNER/NAME", has_keras_files=True, tolerances=certificate.TOLERANCES
+    )
 
 
 if __name__ == "__main__":

@@ -20,13 +20,19 @@ def card(
         _check(preset)
         return
     from keras_vit import hub
-    from keras_vit.models import from_preset, preset_folder
+    from keras_vit.models import certificate, conversion_facts, from_preset, preset_folder
 
     folder, repo_id = Path(preset).resolve(), repository and hub.check_target(repository)
     has_keras_files = bool(repo_id) or all((folder / name).is_file() for name in hub.KERAS_FILES)
     name = repo_id.split("/")[1] if repo_id else folder.name
     model = from_preset(preset)
-    typer.echo(preset_folder.build_card(model, name, repo_id=repo_id, has_keras_files=has_keras_files), nl=False)
+    if repo_id:  # as `push` does
+        conversion_facts.note(model)
+    tolerances = certificate.TOLERANCES if repo_id else None
+    card = preset_folder.build_card(
+        model, name, repo_id=repo_id, has_keras_files=has_keras_files, tolerances=tolerances
+    )
+    typer.echo(card, nl=False)
 
 
 def _check(folder: str) -> None:

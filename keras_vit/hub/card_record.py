@@ -57,6 +57,7 @@ class CardRecord:
         provenance: What the model's provenance holds, JSON-safe; each part may be absent:
             "license": id as the Hub spells it, with "license_name" and "license_link" beside it where it is "other";
             "source": {"repo_id", "revision", ...} of the weights this model started from;
+            "conversion": {"date", "version" of keras_vit} of what was another library's checkpoint;
             "changes": what was done to those weights, a list of sentences without a full stop;
             "training": any settings; "command" is shown as a command line;
             "evaluation": {"dataset", "split", "num_images", "accuracy" (share, 0..1), "date", ...}, and what else
@@ -70,6 +71,8 @@ class CardRecord:
         layout: Who else loads the folder: "timm" (and transformers through it), "transformers", or "keras_vit" for
             nobody.
         curves_file: Picture of the training curves that lies beside the card.
+        tolerances: What `model.verify()` allows, by dtype, as shares of the root mean square; None where the folder has
+            no certificate.
     """
 
     name: str
@@ -92,6 +95,7 @@ class CardRecord:
     has_keras_files: bool = False
     layout: str = "keras_vit"
     curves_file: str | None = None
+    tolerances: Mapping[str, float] | None = None
 
     def __post_init__(self) -> None:
         evaluation = self.provenance.get("evaluation") or {}

@@ -33,6 +33,7 @@ def build_card(record: CardRecord) -> str:
         section("Preprocessing", _preprocessing(record)),
         section("Training", _training(record)),
         section("Evaluation", _evaluation(record)),
+        section("Conversion" if record.provenance.get("conversion") else "Verification", _conversion(record)),
         section("Limits", _limits(record)),
         section("Licence", _licence(record.provenance)),
         section("Citation", _citation(record)),
@@ -131,6 +132,25 @@ def _reported(reported: Mapping[str, Any]) -> str:
         ("ImageNet-1k top-5, reported", "" if top5 is None else f"{top5} %"),
     ]
     return f"Reported by {one_line(reported['source'])}; not measured with keras_vit.\n\n{table(rows)}"
+
+
+def _conversion(record: CardRecord) -> str:
+    provenance = record.provenance
+    conversion, source = provenance.get("conversion") or {}, provenance.get("source") or {}
+    parts = []
+    if conversion.get("date") and conversion.get("version"):
+        commit = f" at commit `{one_line(source['revision'])}`" if source.get("revision") else ""
+        origin = f" from {repository_link(source['repo_id'])}{commit}" if source.get("repo_id") else ""
+        parts.append(
+            f"Converted on {one_line(conversion['date'])}{origin} with keras_vit {one_line(conversion['version'])}."
+        )
+    if record.tolerances:
+        parts.append(
+            "config.json records what every encoder layer and the whole model returned for one fixed input when these "
+            "files were written; `model.verify()` compares with it. In float32 it allows differences of "
+            f"{record.tolerances['float32']:g} of the root mean square."
+        )
+    return " ".join(parts)
 
 
 def _limits(record: CardRecord) -> str:

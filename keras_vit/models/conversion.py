@@ -3,6 +3,7 @@
 import os
 from typing import Any
 
+from keras_vit.models import conversion_facts
 from keras_vit.models.vision_model import VisionModel, from_preset
 
 TARGETS = ("timm", "transformers")
@@ -33,6 +34,7 @@ def convert(
     if to not in TARGETS:
         raise ValueError(f"convert needs `to` to be one of {', '.join(TARGETS)}; got {to=}.")
     model = from_preset(source, **arguments)
+    conversion_facts.note(model)
     if to == "timm":
         model.save_to_preset(folder, certify=certify)
     else:

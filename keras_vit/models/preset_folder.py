@@ -6,7 +6,7 @@ import gc
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -87,7 +87,15 @@ def _write(
     name = repo_id.split("/")[1] if repo_id else folder.resolve().name
     # Of a folder for transformers, config.json is transformers' own.
     layout = "timm" if "keras_vit" in settings["config.json"] else "transformers"
-    card = build_card(model, name, repo_id=repo_id, has_keras_files=has_keras_files, layout=layout)
+    recorded = settings["config.json"].get("keras_vit", {}).get("certificate") or {}
+    card = build_card(
+        model,
+        name,
+        repo_id=repo_id,
+        has_keras_files=has_keras_files,
+        layout=layout,
+        tolerances=recorded.get("tolerances"),
+    )
     writers: dict[str, Callable[[Path], object]] = {
         name: functools.partial(_write_json, content=content) for name, content in settings.items()
     }
@@ -115,6 +123,7 @@ def build_card(
     repo_id: str | None = None,
     has_keras_files: bool = False,
     layout: str = "timm",
+    tolerances: Mapping[str, float] | None = None,
 ) -> str:
     """Returns the model card, README.md of the folder.
 
@@ -124,6 +133,7 @@ def build_card(
         repo_id: Repository of the Hub that the folder is for; None means that it stays a folder.
         has_keras_files: Whether Keras' own files are in the folder.
         layout: "timm" or "transformers", which the folder is written for.
+        tolerances: Of the certificate in the folder; None where it has none.
     """
     if layout == "timm" and model.timm_settings(model.config)["architecture"] == "keras_vit":
         layout = "keras_vit"
@@ -133,6 +143,7 @@ def build_card(
         repo_id=repo_id,
         has_keras_files=has_keras_files,
         layout=layout,
+        tolerances=tolerances,
         curves_file=None if _curves(model) is None else CURVES_FILE,
     )
     return hub.build_card(record)
@@ -219,7 +230,7 @@ def _provenance(stored: dict[str, Any], changes: dict[str, Any]) -> dict[str, An
     Raises:
         ValueError: It is not of the form that cards are written from.
     """
-    kinds = {"source": dict, "training": dict, "evaluation": dict, "changes": list}
+    kinds = {"source": dict, "conversion": dict, "training": dict, "evaluation": dict, "changes": list}
     wrong = [name for name, kind in kinds.items() if not isinstance(stored.get(name), kind | None)]
     if wrong:
         raise ValueError(f"config.json needs its provenance as save_to_preset writes it; {', '.join(wrong)} is not.")

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from keras_vit import hub
-from keras_vit.models import preset_folder
+from keras_vit.models import conversion_facts, preset_folder
 
 
 def push(
@@ -23,6 +23,7 @@ def push(
         repository, revision=request["revision"], create_pr=request["create_pr"], token=request["token"]
     )
     model.provenance = hub.resolve_licence(model.provenance, license)
+    conversion_facts.note(model)
     if dry_run is not False:
         folder = _temporary_folder(repo_id) if dry_run is True else Path(dry_run)
         return preset_folder.save(model, folder, certify=True, has_keras_files=keras_files, repo_id=repo_id)

@@ -1,12 +1,16 @@
 """Conversion: from every layout into a preset folder, or into transformers' form."""
 
+import datetime
 import json
+from importlib.metadata import version
 
 import numpy as np
 import pytest
 
 import keras_vit
-from keras_vit import Preprocessing, ViT, convert
+from keras_vit import Preprocessing, ViT, convert, hub
+from keras_vit.models import conversion_facts
+from tests.models.goldens import FOLDER
 from tests.models.vit.configs import TINY
 
 
@@ -33,6 +37,40 @@ def test_a_converted_folder_gives_equal_logits_and_a_certificate(tmp_path, model
     np.testing.assert_allclose(again.predict(images, verbose=0), model.predict(images, verbose=0), atol=1e-5)
     assert again.labels == ("ant", "bee", "cat")
     assert again.verify().outputs < 1e-5
+
+
+def test_a_conversion_is_dated_once(tmp_path, model):
+    model.save_for_transformers(tmp_path / "theirs")
+    convert(tmp_path / "theirs", tmp_path / "ours")
+    noted = json.loads((tmp_path / "ours" / "config.json").read_text())["keras_vit"]["provenance"]["conversion"]
+    assert noted["version"] == version("keras3-vit")
+    assert (datetime.datetime.now(datetime.UTC).date() - datetime.date.fromisoformat(noted["date"])).days in (0, 1)
+    card = (tmp_path / "ours" / "README.md").read_text()
+    assert f"Converted on {noted['date']} with keras_vit {noted['version']}. config.json records what" in card
+    assert "In float32 it allows differences of 0.001 of the root mean square." in card
+
+    again = ViT.from_preset(tmp_path / "ours")
+    conversion_facts.note(again, date="2999-01-01")
+    assert again.provenance["conversion"] == noted
+
+
+def test_what_was_ours_all_along_is_no_conversion(tmp_path, model):
+    convert(model.save_to_preset(tmp_path / "mine"), tmp_path / "copy", certify=False)
+    assert "conversion" not in ViT.from_preset(tmp_path / "copy").provenance
+    card = (tmp_path / "copy" / "README.md").read_text()
+    assert "Converted on" not in card
+    assert "verify()" not in card
+
+
+def test_the_card_of_a_published_conversion_names_source_and_commit(hub_server, tmp_path):
+    commit = hub_server.add("them/vit", FOLDER / "timm_vit")
+    model = keras_vit.from_preset("them/vit")
+    folder = model.push_to_hub("me/vit", license="apache-2.0", dry_run=tmp_path / "look")
+    assert (
+        f"Converted on {model.provenance['conversion']['date']} from [them/vit](https://huggingface.co/them/vit) at "
+        f"commit `{commit}` with keras_vit {version('keras3-vit')}."
+    ) in (folder / "README.md").read_text()
+    assert hub.check_card(folder) == []
 
 
 def test_a_folder_for_transformers_has_its_names_and_can_be_replaced(tmp_path, model):
