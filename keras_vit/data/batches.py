@@ -1,6 +1,7 @@
 """Batches: reads the images of a data set, shuffles and augments them, and serves them to `model.fit`."""
 
 import concurrent.futures
+import warnings
 import os
 from collections.abc import Sequence
 
@@ -11,6 +12,7 @@ from keras_vit.data.augmentation import Augmentation
 from keras_vit.data.augmenter import Augmenter
 from keras_vit.data.geometry import random_crop
 from keras_vit.data.settings import LoadSettings
+from keras_vit.data.share import Share
 from keras_vit.data.subsets import stratified_subset
 from keras_vit.preprocessing import ImageError, Preprocessing, load_image
 from keras_vit.preprocessing.images import ImageLike
@@ -105,10 +107,13 @@ class ImageBatches(keras.utils.PyDataset):
     alone, whichever thread makes it. `model.fit` counts `epoch` up, and by default also shuffles whole batches with
     Python's `random`; to repeat a run exactly, call `keras.utils.set_random_seed` or pass `shuffle=False` to `fit`.
 
+    Made under a `keras.distribution`, they serve this process's rows of each batch, and all processes together what
+    one would: see `Share`.
+
     Args:
         source: The images.
         indices: Numbers of the images that belong to this part.
-        batch_size: Images per batch, > 0; the last batch may be smaller.
+        batch_size: Images per batch, of all processes together, > 0; the last batch may be smaller.
         augmentation: Random changes, or None.
         shuffle: Whether every epoch has its own order.
         seed: Whole number >= 0.
@@ -137,8 +142,15 @@ class ImageBatches(keras.utils.PyDataset):
         self.preprocessing = source.preprocessing
         self._source = source
         self._indices = indices
-        self._shuffle = shuffle
-        self._seed = seed
+        self._share = Share.current()
+        self._share.batch_size(batch_size)  # raises early
+        if not shuffle and (left_out := len(indices) - self.num_images):
+            warnings.warn(
+                f"{left_out} of {len(indices)} images are left out: {self._share.num_replicas} devices need equal parts.",
+                stacklevel=2,
+            )
+        self.is_shuffled = shuffle
+        self.seed = seed
         self._crop = augmentation.crop if augmentation else None
         self._augmenter = Augmenter(augmentation, source.preprocessing, batch_size) if augmentation else None
 
@@ -148,7 +160,7 @@ class ImageBatches(keras.utils.PyDataset):
 
     @property
     def num_images(self) -> int:
-        return len(self._indices)
+        return self._share.count(len(self._indices))
 
     def __len__(self) -> int:
         return -(-self.num_images // self.batch_size)
@@ -162,8 +174,9 @@ class ImageBatches(keras.utils.PyDataset):
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         if not 0 <= index < len(self):
             raise IndexError(f"Batch {index} of {len(self)}.")
-        chosen = self._order()[index * self.batch_size : (index + 1) * self.batch_size]
-        rng = np.random.default_rng((self._seed, self.epoch, index))
+        order = self._order()[: self.num_images]
+        chosen = self._share.rows(order[index * self.batch_size : (index + 1) * self.batch_size])
+        rng = np.random.default_rng((self.seed, self.epoch, index, self._share.index))
         if self._crop is None:
             images = np.stack([self._source.pixels(number) for number in chosen])
         else:
@@ -177,6 +190,6 @@ class ImageBatches(keras.utils.PyDataset):
         self.epoch += 1
 
     def _order(self) -> np.ndarray:
-        if not self._shuffle:
+        if not self.is_shuffled:
             return self._indices
-        return np.random.default_rng((self._seed, self.epoch)).permutation(self._indices)
+        return np.random.default_rng((self.seed, self.epoch)).permutation(self._indices)
