@@ -33,3 +33,29 @@ class Dense(keras.layers.Dense):
     def quantize(self, mode: Any = None, type_check: bool = True, config: Any = None) -> Any:
         # Keras refuses subclasses, whose call it does not know; a quantised layer does not use ours.
         return super().quantize(mode, type_check=False, config=config)
+
+    def save_own_variables(self, store: Any) -> None:
+        # Keras merges LoRA into the kernel and loads zeros for both matrices, which then never train again.
+        if not self._keeps_lora():
+            super().save_own_variables(store)
+            return
+        for index, variable in enumerate(self._lora_variables()):
+            store[str(index)] = variable
+
+    def load_own_variables(self, store: Any) -> None:
+        if self._keeps_lora() and len(store.keys()) == len(self._lora_variables()):
+            for index, variable in enumerate(self._lora_variables()):
+                variable.assign(store[str(index)])
+        elif self._keeps_lora():  # of a layer without LoRA
+            matrix = ops.convert_to_numpy(self.lora_kernel_a)
+            super().load_own_variables(store)
+            self.lora_kernel_a.assign(matrix)
+        else:
+            super().load_own_variables(store)
+
+    def _keeps_lora(self) -> bool:
+        return self.lora_enabled and self.quantization_mode is None
+
+    def _lora_variables(self) -> list[Any]:
+        variables = (self._kernel, self.bias, self.lora_kernel_a, self.lora_kernel_b)
+        return [variable for variable in variables if variable is not None]

@@ -9,6 +9,7 @@ _HEAD = "head"
 
 def freeze(model: Any, until: str | None = None) -> None:
     """Freezes layers; arguments as in `VisionModel.freeze`."""
+    _refuse_lora("freeze", model)
     names = [layer.name for layer in model.layers]
     if until is not None and until not in names:
         raise ValueError(f"freeze needs the name of a layer, one of {', '.join(names)}; got {until=}.")
@@ -24,11 +25,15 @@ def freeze(model: Any, until: str | None = None) -> None:
 
 def unfreeze(model: Any) -> None:
     """Lets all layers train again."""
-    if is_adapted(model):
-        raise ValueError(
-            "unfreeze needs a model without LoRA, which trains in place of the frozen kernels. Merge it first: "
-            "model.save_to_preset(FOLDER), and load FOLDER."
-        )
+    _refuse_lora("unfreeze", model)
     # Under TensorFlow Keras takes setting what is set already for nothing to do, whatever the layers inside say.
     model.trainable = False
     model.trainable = True
+
+
+def _refuse_lora(who: str, model: Any) -> None:
+    if is_adapted(model):
+        raise ValueError(
+            f"{who} needs a model without LoRA, which trains in place of the layers that it froze. To merge it, "
+            "save_to_preset(FOLDER) and load FOLDER."
+        )

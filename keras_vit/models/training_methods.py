@@ -6,7 +6,7 @@ from typing import Any
 import keras
 
 from keras_vit import hub
-from keras_vit.models import freezing, preset_folder, roles
+from keras_vit.models import freezing, lora, preset_folder, roles
 from keras_vit.models.input_checks import check_images, check_labels
 from keras_vit.models.roles import Role
 
@@ -77,3 +77,23 @@ class TrainingMethods(keras.Model):
             ValueError: The model has LoRA matrices.
         """
         freezing.unfreeze(self)
+
+    def enable_lora(self, rank: int, roles: Collection[str] = ("qkv",), alpha: float | None = None) -> None:
+        """Freezes the model but for its head, and puts small matrices to train beside the kernels of some roles.
+
+        A kernel becomes kernel + alpha / rank * A @ B, with A of (in, rank) and B of (rank, out). B starts at zero: the
+        model returns what it did. Compile it afterwards. `save_adapter` writes the matrices and the head alone,
+        `save_to_preset` a whole model with the matrices added to the kernels.
+
+        Args:
+            rank: Inner width of the matrices, >= 1; 4 to 16 is usual.
+            roles: Which dense layers: "qkv", "projection", "mlp".
+            alpha: Scale, > 0; None takes `rank`, a scale of 1.
+
+        Raises:
+            ValueError: A number is out of range, a role has no dense layers, layers are frozen, or there is LoRA
+                already.
+
+        Source: Hu et al., "LoRA: Low-Rank Adaptation of Large Language Models", 2021, arXiv 2106.09685.
+        """
+        lora.enable(self, rank, roles, alpha)

@@ -8,6 +8,7 @@ import keras
 
 from keras_vit.checkpoints import Adaptation, Entry, LoadReport
 from keras_vit.hub import Paper
+from keras_vit.models import lora
 from keras_vit.models.allocator import keep_freed_memory
 from keras_vit.models.config import ModelConfig
 from keras_vit.models.inference_methods import InferenceMethods
@@ -60,6 +61,7 @@ class VisionModel(PresetMethods, InferenceMethods, TrainingMethods):
         self.provenance = {"license": "mit"} if provenance is None else dict(provenance)
         self.load_report: LoadReport | None = None
         self.certificate: dict[str, Any] | None = None
+        self.lora: dict[str, Any] | None = None  # rank, alpha and layers, where there is LoRA
         self.curves: bytes | None = None  # PNG file of the training that made the weights
 
     # What a subclass provides.
@@ -125,16 +127,19 @@ class VisionModel(PresetMethods, InferenceMethods, TrainingMethods):
             "name": self.name,
             "trainable": self.trainable,
             "frozen_layers": [layer.name for layer in self.layers if not layer.trainable],
+            "lora": None if self.lora is None else {**self.lora, "layers": list(self.lora["layers"])},
         }
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Self:
         settings = dict(config)
         settings["dtype"] = keras.dtype_policies.deserialize(settings["dtype"], custom_objects)
-        frozen_layers = settings.pop("frozen_layers")
+        frozen_layers, matrices = settings.pop("frozen_layers"), settings.pop("lora", None)
         model = cls(**settings)
         for name in frozen_layers:
             model.get_layer(name).trainable = False
+        if matrices is not None:
+            lora.add_matrices(model, matrices["layers"], matrices["rank"], matrices["alpha"])
         return model
 
 
