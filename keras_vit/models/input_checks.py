@@ -3,7 +3,10 @@
 import warnings
 from typing import Any
 
+import keras
 import numpy as np
+
+MODEL_AXIS = "model"  # of a device mesh: along it the variables of one model are split
 
 
 def check_images(model: Any, images: Any) -> None:
@@ -46,3 +49,21 @@ def check_labels(model: Any, data: Any, labels: Any) -> None:
             f"The head has num_classes={num_classes}, the labels have {offered} classes. "
             f"Build the model with num_classes={offered}."
         )
+
+
+def check_mesh(config: Any, mesh: Any = None) -> None:
+    """Raises where a model can't be split over the devices of a mesh, by default that of the distribution in force."""
+    if mesh is None:
+        distribution = keras.distribution.distribution()
+        mesh = None if distribution is None else distribution.device_mesh
+    if mesh is None or MODEL_AXIS not in mesh.axis_names:
+        return
+    num_devices = mesh.shape[list(mesh.axis_names).index(MODEL_AXIS)]
+    for name in ("num_heads", "mlp_dim"):
+        size = getattr(config, name)
+        if size % num_devices:
+            divisors = [str(number) for number in range(1, config.num_heads + 1) if config.num_heads % number == 0]
+            raise ValueError(
+                f"A mesh needs a model axis that divides num_heads and mlp_dim; got {num_devices} devices along "
+                f"{MODEL_AXIS!r} and {name}={size}. Divisors of num_heads={config.num_heads} are {', '.join(divisors)}."
+            )
