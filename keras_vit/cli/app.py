@@ -30,6 +30,7 @@ def build_app() -> typer.Typer:
     app.callback()(describe)
     for name, command in (
         ("train", train_command.train),
+        ("recipes", train_command.recipes),
         ("evaluate", preset_commands.evaluate),
         ("predict", preset_commands.predict),
         ("convert", convert_command.convert),

@@ -1,5 +1,6 @@
-"""`keras-vit train`: trains a model from scratch."""
+"""`keras-vit train` and `recipes`: train a model by a recipe."""
 
+import json
 import shlex
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,20 +14,32 @@ def train(
         str | None, typer.Option(help="digits, a folder of class folders, or tfds:NAME.", show_default="digits")
     ] = None,
     preset: Annotated[
-        str | None, typer.Option(help="Whose architecture to train.", show_default="vit_digits, else vit_ti16")
+        str | None,
+        typer.Option(
+            help="What to train: its architecture, or its weights too.", show_default="vit_digits, else vit_ti16"
+        ),
     ] = None,
+    recipe: Annotated[
+        str | None, typer.Option(help="How to train: see keras-vit recipes.", show_default="small_data")
+    ] = None,
+    setting: Annotated[
+        list[str] | None, typer.Option("--set", help="Another setting of the recipe: NAME=VALUE; repeatable.")
+    ] = None,
+    teacher: Annotated[str | None, typer.Option(help="Preset to distil from, for recipes that do.")] = None,
     image_size: Annotated[
         str | None, typer.Option(help="Pixels: 64, or HEIGHTxWIDTH.", show_default="the preset's")
     ] = None,
-    epochs: Annotated[int | None, typer.Option(help="Passes over the images.", show_default="100")] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Images in a step.", show_default="64")] = None,
-    learning_rate: Annotated[
-        float | None, typer.Option(help="Highest learning rate.", show_default="0.002, wide models less")
+    epochs: Annotated[
+        int | None, typer.Option(help="Passes over the images.", show_default="the recipe's, 100")
     ] = None,
-    weight_decay: Annotated[float | None, typer.Option(help="Decay of kernels.", show_default="0.05")] = None,
-    drop_path_rate: Annotated[float | None, typer.Option(help="Stochastic depth.", show_default="0.1")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Images in a step.", show_default="the recipe's, 64")] = None,
+    learning_rate: Annotated[
+        float | None, typer.Option(help="Highest learning rate.", show_default="the recipe's")
+    ] = None,
+    weight_decay: Annotated[float | None, typer.Option(help="Decay of kernels.", show_default="the recipe's")] = None,
+    drop_path_rate: Annotated[float | None, typer.Option(help="Stochastic depth.", show_default="the recipe's")] = None,
     augmentation: Annotated[
-        bool | None, typer.Option(help="Vary the training images.", show_default="augmentation")
+        bool | None, typer.Option(help="Vary the training images.", show_default="the recipe's")
     ] = None,
     dtype: Annotated[
         str | None, typer.Option(help="float32, mixed_bfloat16 or mixed_float16.", show_default="float32")
@@ -43,7 +56,7 @@ def train(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the run in the folder.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print the result only.")] = False,
 ) -> None:
-    """Train a model from scratch; by default on scikit-learn's digits, in a few minutes on two cores.
+    """Train a model; by default from scratch on scikit-learn's digits, in a few minutes on two cores.
 
     Writes OUT/model (a preset folder), history.csv and curves.png, and prints the test accuracy.
     Ctrl-C keeps the best weights so far; --resume goes on where the run stopped.
@@ -53,6 +66,8 @@ def train(
     chosen = {
         "data": data,
         "preset": preset,
+        "recipe": recipe,
+        "teacher": teacher,
         "image_size": _parse_image_size(image_size),
         "epochs": epochs,
         "batch_size": batch_size,
@@ -67,7 +82,12 @@ def train(
     }
     given: dict[str, Any] = {name: value for name, value in chosen.items() if value is not None}
     folder = out or Path("runs", _folder_name(data))
-    settings = RunFolder(folder).read_settings().replace(**given) if resume else RunSettings(**given)
+    changes = _parse_settings(setting or [])
+    if resume:
+        stored = RunFolder(folder).read_settings()
+        settings = stored.replace(**given, changes={**stored.changes, **changes})
+    else:
+        settings = RunSettings(**given, changes=changes)
     console = None if quiet else Console(highlight=False)
     try:
         result = run(settings, folder, resume=resume, overwrite=overwrite, console=console)
@@ -81,6 +101,35 @@ def train(
         raise typer.Exit(130)
     if not quiet:
         typer.echo(f"model: {result.model_folder}")
+
+
+def recipes(
+    name: Annotated[
+        str | None, typer.Argument(help="Recipe to show with all its settings.", show_default="all")
+    ] = None,
+) -> None:
+    """List the recipes of keras-vit train, or show one: settings, paper, cost and expected result."""
+    from keras_vit import training
+
+    if name is not None:
+        typer.echo(str(training.describe_recipe(name)))
+        return
+    for each in training.list_recipes():
+        typer.echo(f"{each:16}{training.describe_recipe(each).purpose}")
+
+
+def _parse_settings(texts: list[str]) -> dict[str, Any]:
+    """NAME=VALUE, the value as JSON writes it; what is no JSON is text."""
+    settings: dict[str, Any] = {}
+    for text in texts:
+        name, sign, value = text.partition("=")
+        if not (name and sign):
+            raise ValueError(f"--set needs NAME=VALUE, as layer_decay=0.7; got {text!r}.")
+        try:
+            settings[name.strip()] = json.loads(value)
+        except ValueError:
+            settings[name.strip()] = value.strip()
+    return settings
 
 
 def _advice(folder: Path) -> str:

@@ -6,7 +6,7 @@ from keras_vit.hub.card_record import CardRecord, Paper
 from keras_vit.hub.download import download
 from keras_vit.hub.folder import KERAS_FILES, PRESET_FILES, read_config, read_json, write_folder
 from keras_vit.hub.licence_file import MIT_TEXT, licence_text
-from keras_vit.hub.licences import read_card_licence, resolve_licence
+from keras_vit.hub.licences import is_from_elsewhere, read_card_licence, resolve_licence
 from keras_vit.hub.model_card import build_card
 from keras_vit.hub.upload import COMMIT_MESSAGE, Upload, upload_preset
 from keras_vit.hub.upload_checks import check_target
@@ -24,6 +24,7 @@ __all__ = [
     "check_card",
     "check_target",
     "download",
+    "is_from_elsewhere",
     "licence_text",
     "read_card_licence",
     "read_config",

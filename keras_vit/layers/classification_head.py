@@ -112,16 +112,30 @@ class ClassificationHead(keras.layers.Layer):
                 logits.build(feature_shape)
 
     def call(self, tokens: Any, training: bool | None = None) -> Any:
+        return self.scores(self.features(tokens), training=training)
+
+    def features(self, tokens: Any) -> Any:
+        """Returns what the logits are made from, (batch, ...): one vector per image, or one for each of two tokens."""
         if self.use_distillation:
-            return self._average(tokens[:, 0], tokens[:, 1], training)
+            pair = tokens[:, :2]
+            return pair if self.norm is None else self.norm(pair)
         features = self._pool(tokens)
         if self.norm is not None:
             features = self.norm(features)
-        if self.pre_logits is not None:
-            features = self.pre_logits(features)
+        return features if self.pre_logits is None else self.pre_logits(features)
+
+    def scores(self, features: Any, training: bool | None = None) -> Any:
+        """Returns the logits for `features`, (batch, num_classes); without classes, the features."""
+        rows = self.separate_scores(features, training)
+        return rows[0] if len(rows) == 1 else (rows[0] + rows[1]) / 2
+
+    def separate_scores(self, features: Any, training: bool | None = None) -> list[Any]:
+        """Returns the logits of each token that has some: the class token's and, where there is one, the other's."""
+        rows = [features[:, 0], features[:, 1]] if self.use_distillation else [features]
         if self.dropout is not None:
-            features = self.dropout(features, training=training)
-        return features if self.logits is None else self.logits(features)
+            rows = [self.dropout(row, training=training) for row in rows]
+        layers = (self.logits, self.distillation_logits)
+        return [row if layer is None else layer(row) for row, layer in zip(rows, layers, strict=False)]
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         axes = input_shape[:-1] if self.pooling == "none" else input_shape[:1]
@@ -151,17 +165,6 @@ class ClassificationHead(keras.layers.Layer):
 
     def _make_logits(self, name: str) -> Dense:
         return Dense(self.num_classes, kernel_initializer=glorot_uniform(), name=name, dtype=self.variable_dtype)
-
-    def _average(self, class_token: Any, distillation_token: Any, training: bool | None) -> Any:
-        """Returns the mean of what the two tokens say."""
-        pair = [class_token, distillation_token]
-        if self.norm is not None:
-            pair = [self.norm(token) for token in pair]
-        if self.dropout is not None:
-            pair = [self.dropout(token, training=training) for token in pair]
-        if self.logits is not None and self.distillation_logits is not None:
-            pair = [self.logits(pair[0]), self.distillation_logits(pair[1])]
-        return (pair[0] + pair[1]) / 2
 
     def _pool(self, tokens: Any) -> Any:
         if self.pooling == "none":

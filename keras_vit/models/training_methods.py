@@ -27,8 +27,7 @@ class TrainingMethods(keras.Model):
         for images, *labels in ((x, y), held_out if isinstance(held_out, list | tuple) else (held_out,)):
             check_images(self, images)
             check_labels(self, images, labels[0] if labels else None)
-        self.provenance = preset_folder.lasting(self.provenance, hub.FINE_TUNED)
-        self.certificate = self.curves = None
+        self.forget_measurements()
         return super().fit(x, y, *args, **kwargs)
 
     def evaluate(self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any) -> Any:
@@ -39,6 +38,11 @@ class TrainingMethods(keras.Model):
     def predict(self, x: Any, *args: Any, **kwargs: Any) -> Any:
         check_images(self, x)
         return super().predict(x, *args, **kwargs)
+
+    def forget_measurements(self) -> None:
+        """Drops what is no longer true once weights change: measured accuracy, certificate, curves. `fit` does so."""
+        self.provenance = preset_folder.lasting(self.provenance, hub.FINE_TUNED)
+        self.certificate = self.curves = None
 
     def roles(self) -> dict[str, Role]:
         """Returns what each variable is for and how deep it lies, by its path in `weights_by_path`."""

@@ -1,28 +1,56 @@
-"""Training: the recipe for small data, the optimizer behind it, whole training runs and their evaluation."""
+"""Training: recipes, the optimizers behind them, whole training runs and their evaluation."""
 
 from keras_vit.training.curves import plot_curves
 from keras_vit.training.evaluation import Evaluation, evaluate
+from keras_vit.training.features import FeatureBatches, cache_features, head_model
 from keras_vit.training.kernel_decay_adamw import KernelDecayAdamW
 from keras_vit.training.layer_decay import LayerDecayAdamW, LayerDecaySGD
 from keras_vit.training.push_callback import PushToHub
+from keras_vit.training.recipes import (
+    Prepared,
+    Recipe,
+    augreg,
+    deit,
+    describe_recipe,
+    fine_tuning,
+    get_recipe,
+    linear_probe,
+    list_recipes,
+    lora,
+    prepare,
+    simple_vit_90ep,
+    small_data,
+)
 from keras_vit.training.run import RunResult, run
 from keras_vit.training.run_folder import RunFolder
 from keras_vit.training.run_settings import RunSettings
-from keras_vit.training.small_data import augmentation_for, default_learning_rate, small_data
 
 __all__ = [
     "Evaluation",
+    "FeatureBatches",
     "KernelDecayAdamW",
     "LayerDecayAdamW",
     "LayerDecaySGD",
+    "Prepared",
     "PushToHub",
+    "Recipe",
     "RunFolder",
     "RunResult",
     "RunSettings",
-    "augmentation_for",
-    "default_learning_rate",
+    "augreg",
+    "cache_features",
+    "deit",
+    "describe_recipe",
     "evaluate",
+    "fine_tuning",
+    "get_recipe",
+    "head_model",
+    "linear_probe",
+    "list_recipes",
+    "lora",
     "plot_curves",
+    "prepare",
     "run",
+    "simple_vit_90ep",
     "small_data",
 ]

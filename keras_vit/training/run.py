@@ -4,21 +4,22 @@ import contextlib
 import dataclasses
 import datetime
 import functools
-import inspect
 import random
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import keras
 
-from keras_vit import data, models
+from keras_vit import data, hub, models
+from keras_vit.data import Augmentation
 from keras_vit.training.callbacks import EpochSeeds, History, KeepBest, StopBetweenBatches
 from keras_vit.training.curves import plot_curves
 from keras_vit.training.evaluation import describe_accuracy
 from keras_vit.training.progress import TrainingProgress
+from keras_vit.training.recipes import Prepared, Recipe, peak_learning_rate, prepare
 from keras_vit.training.run_folder import RunFolder
-from keras_vit.training.run_settings import RunSettings
-from keras_vit.training.small_data import augmentation_for, default_learning_rate, small_data
+from keras_vit.training.run_settings import RunSettings, dataset_name
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -44,7 +45,7 @@ def run(
     overwrite: bool = False,
     console: Any = None,
 ) -> RunResult:
-    """Trains a model from scratch and leaves its preset folder, history and curves in a folder.
+    """Trains a model by a recipe and leaves its preset folder, history and curves in a folder.
 
     Everything that can be wrong is found before the first step. Ctrl-C ends the run after the batch at hand; the model
     folder then holds the best weights so far, by validation accuracy. At a normal end it holds the last epoch's:
@@ -71,12 +72,14 @@ def run(
         files.check_new(overwrite=overwrite)
     # Keras draws its seeds from here. keras.utils.set_random_seed does the same, but imports TensorFlow if it is there.
     random.seed(settings.seed)
-    model, train, validation = _prepare(settings)
+    setup, train, validation = _prepare(settings)
+    model = setup.model
     if not resume:
         files.start(settings)
     best = max((row["val_accuracy"] for row in files.read_history()), default=-1.0) if resume else -1.0
     save = functools.partial(_save, model, files, settings, train, validation)
-    is_finished = _fit(model, train, validation, settings, files, KeepBest(save, best), console)
+    keep_best = KeepBest(functools.partial(_save_average, setup, save), best)
+    is_finished = _fit(setup, train, validation, settings, files, keep_best, console)
 
     history = files.read_history()
     if not history:
@@ -101,46 +104,61 @@ def run(
     )
 
 
-def _prepare(settings: RunSettings) -> tuple[Any, Any, Any]:
-    """Returns the compiled model, the training and the validation data."""
+def _prepare(settings: RunSettings) -> tuple[Prepared, Any, Any]:
+    """Returns the model and what trains it, compiled, and the training and the validation data as they go into fit."""
+    recipe = settings.chosen_recipe
     build = functools.partial(
         models.from_preset,
         settings.architecture,
-        load_weights=False,
-        drop_path_rate=settings.drop_path_rate,
+        load_weights=recipe.start == "pretrained",
+        drop_path_rate=recipe.drop_path_rate,
         dtype=settings.dtype,
         **({} if settings.image_size is None else {"image_size": settings.image_size}),
     )
-    model = build()
+    expected = build(load_weights=False)  # for its preprocessing
     train, validation = data.load(
         settings.data,
-        preprocessing=model.preprocessing,
-        batch_size=settings.batch_size,
-        augmentation=augmentation_for(settings.data) if settings.use_augmentation else None,
+        preprocessing=expected.preprocessing,
+        batch_size=recipe.batch_size,
+        augmentation=recipe.augmentation,
         seed=settings.seed,
         strict=settings.strict,
     )
-    if model.config.num_classes != train.num_classes:
-        model = build(num_classes=train.num_classes)
+    model = _build(build, recipe, expected.config, train.num_classes)
     model.labels = tuple(train.class_names)
-    model.compile(
-        **small_data(
-            model,
-            epochs=settings.epochs,
-            steps_per_epoch=len(train),
-            learning_rate=settings.learning_rate,
-            weight_decay=settings.weight_decay,
-        )
+    setup = prepare(recipe, model, epochs=recipe.epochs, steps_per_epoch=len(train), teacher=settings.teacher)
+    is_from_elsewhere = recipe.start == "pretrained" and hub.is_from_elsewhere(model.provenance)
+    model.forget_measurements()
+    if is_from_elsewhere:  # also where no repository is known: the licence must stay
+        model.provenance.setdefault("changes", [hub.FINE_TUNED])
+    setup.trainer.compile(**setup.compile)
+    return setup, setup.adapt(train), setup.adapt(validation)
+
+
+def _build(build: Any, recipe: Recipe, config: Any, num_classes: int) -> Any:
+    """Returns the model to be trained; a new one gets the token that a teacher talks to."""
+    changes: dict[str, Any] = {} if config.num_classes == num_classes else {"num_classes": num_classes}
+    model = build(**changes)
+    if recipe.start == "pretrained" or recipe.distillation == "none" or config.use_distillation_token:
+        return model
+    return type(model)(
+        model.config, use_distillation_token=True, preprocessing=model.preprocessing, dtype=model.dtype_policy
     )
-    return model, train, validation
 
 
 def _fit(
-    model: Any, train: Any, validation: Any, settings: RunSettings, files: RunFolder, keep_best: KeepBest, console: Any
+    setup: Prepared,
+    train: Any,
+    validation: Any,
+    settings: RunSettings,
+    files: RunFolder,
+    keep_best: KeepBest,
+    console: Any,
 ) -> bool:
     """Trains up to the last epoch; returns False if Ctrl-C came first."""
     with contextlib.ExitStack() as stack:
         callbacks = [
+            *setup.fit["callbacks"],
             EpochSeeds(settings.seed, train),
             stack.enter_context(History(files.history_file)),
             keep_best,
@@ -151,14 +169,14 @@ def _fit(
             stack.enter_context(StopBetweenBatches()),
         ]
         if console is not None:
-            progress = TrainingProgress(console, num_epochs=settings.epochs, num_images=train.num_images)
+            progress = TrainingProgress(console, num_epochs=setup.recipe.epochs, num_images=train.num_images)
             callbacks.append(stack.enter_context(progress))
         try:
             # The data shuffle themselves, by epoch; fit would shuffle batches in an order that no seed repeats.
-            model.fit(
+            setup.trainer.fit(
                 train,
                 validation_data=validation,
-                epochs=settings.epochs,
+                epochs=setup.recipe.epochs,
                 callbacks=callbacks,
                 shuffle=False,
                 verbose=0,
@@ -168,12 +186,25 @@ def _fit(
     return True
 
 
+def _save_average(setup: Prepared, save: Callable[[int, float], None], epoch: int, accuracy: float) -> None:
+    """Saves during the training the averaged weights, where there are some: they are what was measured."""
+    average = keras.callbacks.SwapEMAWeights() if setup.recipe.ema else keras.callbacks.Callback()
+    average.set_model(setup.trainer)
+    average.on_test_begin()
+    try:
+        save(epoch, accuracy)
+    finally:
+        average.on_test_end()
+
+
 def _save(
     model: Any, files: RunFolder, settings: RunSettings, train: Any, validation: Any, epoch: int, accuracy: float
 ) -> None:
     """Writes the preset folder, with where the weights come from and what they reach."""
+    license_ = {"license": settings.license} if settings.license else {}
     model.provenance = {
-        "license": settings.license or model.provenance.get("license"),
+        **model.provenance,
+        **license_,
         "training": {
             "command": settings.command,
             "dataset": settings.dataset_name,
@@ -194,17 +225,23 @@ def _save(
 
 
 def _describe_recipe(model: Any, settings: RunSettings) -> dict[str, Any]:
-    """Returns every value that the training used, the recipe's own ones included."""
-    parameters = inspect.signature(small_data).parameters.values()
-    recipe = {each.name: each.default for each in parameters if each.default is not each.empty}
-    del recipe["jit_compile"]  # changes the speed, not the weights
-    augmentation = dataclasses.asdict(augmentation_for(settings.data)) if settings.use_augmentation else {}
-    names = ("epochs", "batch_size", "weight_decay", "drop_path_rate", "dtype", "seed")
+    """Returns every value that the training used, the recipe's own ones included, but those that do nothing."""
+    recipe = settings.chosen_recipe
+    fields = {name: value for name, value in recipe.to_dict().items() if name != "name"}
+    augmentation = dataclasses.asdict(recipe.augmentation) if recipe.augmentation else {}
+    unused = {"use_augmentation", *dataclasses.asdict(Augmentation())}
+    if recipe.distillation == "none":
+        unused |= {"distillation", "distillation_weight", "temperature"}
+    if recipe.trains != "lora":
+        unused |= {"lora_rank", "lora_alpha"}
     return {
-        **recipe,
-        **{name: getattr(settings, name) for name in names},
-        "learning_rate": settings.learning_rate or default_learning_rate(model),
+        "recipe": recipe.name,
+        **{name: value for name, value in fields.items() if name not in unused},
+        "learning_rate": peak_learning_rate(recipe, model),
+        **({"teacher": dataset_name(settings.teacher)} if settings.teacher else {}),
         "augmentation": {name: value for name, value in augmentation.items() if value},
+        "dtype": settings.dtype,
+        "seed": settings.seed,
     }
 
 

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from keras_vit.models import ViT
-from keras_vit.training import KernelDecayAdamW, augmentation_for, default_learning_rate, small_data
+from keras_vit.training import KernelDecayAdamW, LayerDecayAdamW, fine_tuning, small_data
 
 TINY = {"image_size": 4, "patch_size": 2, "in_channels": 1, "embed_dim": 8, "depth": 1, "num_heads": 2}
 
@@ -45,7 +45,6 @@ def test_learning_rate_falls_with_the_width_of_the_model(embed_dim, expected):
 
     arguments = small_data(model, epochs=10, steps_per_epoch=10, warmup_epochs=1)
 
-    assert default_learning_rate(model) == expected
     assert learning_rates(arguments, [10]) == [pytest.approx(expected)]
 
 
@@ -90,8 +89,15 @@ def test_model_trains_with_every_rate_above_zero(dtype, rng):
 
 
 def test_values_out_of_range_are_reported_all_at_once(model):
-    with pytest.raises(ValueError, match=r"epochs >= 1; got epochs=0; learning_rate > 0; got learning_rate=-1"):
-        small_data(model, epochs=0, steps_per_epoch=1, learning_rate=-1)
+    with pytest.raises(ValueError, match=r"(?s)learning_rate needs .* got -1.*weight_decay needs .* got -2"):
+        small_data(model, epochs=1, steps_per_epoch=1, learning_rate=-1, weight_decay=-2)
+    with pytest.raises(ValueError, match=r"epochs >= 1; got epochs=0; steps_per_epoch >= 1; got steps_per_epoch=0"):
+        small_data(model, epochs=0, steps_per_epoch=0)
+
+
+def test_an_unknown_setting_suggests_the_known_one(model):
+    with pytest.raises(ValueError, match="did you mean 'label_smoothing'"):
+        small_data(model, epochs=1, steps_per_epoch=1, label_smooth=0.1)
 
 
 def test_model_without_a_head_is_refused():
@@ -99,7 +105,28 @@ def test_model_without_a_head_is_refused():
         small_data(ViT(**TINY, num_classes=1), epochs=1, steps_per_epoch=1)
 
 
-def test_digits_are_not_mirrored_and_other_images_are():
-    assert not augmentation_for("digits").horizontal_flip
-    assert augmentation_for("digits").translation > 0
-    assert augmentation_for("photos").horizontal_flip
+def test_fine_tuning_decays_rates_by_layer_scales_them_with_the_batch_and_averages_weights(model):
+    arguments = fine_tuning(model, epochs=10, steps_per_epoch=100, batch_size=128, layer_decay=0.5, ema=0.05)
+
+    optimizer = arguments["optimizer"]
+    assert isinstance(optimizer, LayerDecayAdamW)
+    assert optimizer.layer_decay == 0.5
+    assert learning_rates(arguments, [200]) == [pytest.approx(5e-4 * 128 / 256)]  # MAE's rule, at the end of warm-up
+    assert optimizer.ema_momentum == pytest.approx(1 - 1 / 50, rel=1e-3)  # about 5 % of 1000 batches
+
+
+def test_accumulated_batches_count_as_one_large_one(model):
+    arguments = fine_tuning(model, epochs=10, steps_per_epoch=100, batch_size=64, gradient_accumulation_steps=4)
+
+    assert arguments["optimizer"].gradient_accumulation_steps == 4
+    assert learning_rates(arguments, [200]) == [pytest.approx(5e-4)]
+
+
+def test_sigmoid_loss_takes_each_class_by_itself(model):
+    loss = small_data(model, epochs=1, steps_per_epoch=1, loss="sigmoid", label_smoothing=0.0)["loss"]
+    logits, labels = np.array([[2.0, 0.0, -1.0]]), np.array([[1.0, 1.0, 0.0]])
+
+    chances = 1 / (1 + np.exp(-logits))
+    expected = -np.mean(labels * np.log(chances) + (1 - labels) * np.log(1 - chances))
+
+    assert float(keras.ops.convert_to_numpy(loss(labels, logits))) == pytest.approx(expected, rel=1e-5)
