@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from keras_vit.training.pictures import new_figure, save_figure
+
 
 def plot_curves(history: Sequence[dict[str, float]], path: str | Path) -> None:
     """Draws loss and accuracy over the epochs, training beside validation, into a PNG file.
@@ -14,14 +16,8 @@ def plot_curves(history: Sequence[dict[str, float]], path: str | Path) -> None:
     Raises:
         ImportError: matplotlib is not installed.
     """
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise ImportError('Plotting curves needs an extra: pip install "keras3-vit[plot]"') from error
-
     epochs = [row["epoch"] + 1 for row in history]
-    # A figure of its own, without pyplot: no window system is asked for, and no global state is left.
-    figure = Figure(figsize=(10, 4), dpi=120, layout="constrained")
+    figure = new_figure(10, 4)
     for axes, name, scale in zip(figure.subplots(1, 2), ("loss", "accuracy"), (1, 100), strict=True):
         marker = "o" if len(epochs) == 1 else ""
         for key, label in ((name, "training (augmented images)"), (f"val_{name}", "validation")):
@@ -33,4 +29,4 @@ def plot_curves(history: Sequence[dict[str, float]], path: str | Path) -> None:
         axes.spines[["top", "right"]].set_visible(False)
         axes.legend()
     figure.axes[1].set_title(f"last validation accuracy {history[-1]['val_accuracy']:.2%}".replace("%", " %"))
-    figure.savefig(path)
+    save_figure(figure, path)
