@@ -35,6 +35,13 @@ def bicubic_matrix(size_in: Any, size_out: Any, xp: Any = np) -> Any:
     return _weights(inputs, outputs, size_in, size_out, xp)
 
 
+def keys_cubic(distance: Any, xp: Any) -> Any:
+    """Returns the weights of Keys' cubic, a = -0.5, at distances >= 0 in pixels of the coarser grid."""
+    near = (1.5 * distance - 2.5) * distance * distance + 1
+    far = ((-0.5 * distance + 2.5) * distance - 4) * distance + 2
+    return xp.where(distance < 1, near, xp.where(distance < 2, far, xp.zeros_like(distance)))
+
+
 def resample_grid(table: Array, rows: int, cols: int) -> Array:
     """Returns a (old rows, old columns, depth) table resampled to (rows, cols, depth), in its own dtype.
 
@@ -89,11 +96,5 @@ def _weights(inputs: Any, outputs: Any, size_in: Any, size_out: Any, xp: Any) ->
     # The distance |(a + 0.5) * size_in / size_out - 0.5 - i| / max(size_in / size_out, 1) over one denominator: both
     # products are whole numbers, exact in float32 up to 2^24, so equal sizes give whole distances and the identity.
     distance = xp.abs((2 * outputs + 1) * size_in - (2 * inputs + 1) * size_out) / (2 * xp.maximum(size_in, size_out))
-    weights = _keys_cubic(distance, xp)
+    weights = keys_cubic(distance, xp)
     return weights / xp.sum(weights, axis=1, keepdims=True)
-
-
-def _keys_cubic(distance: Any, xp: Any) -> Any:
-    near = (1.5 * distance - 2.5) * distance * distance + 1
-    far = ((-0.5 * distance + 2.5) * distance - 4) * distance + 2
-    return xp.where(distance < 1, near, xp.where(distance < 2, far, xp.zeros_like(distance)))

@@ -5,6 +5,10 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_vit.models import preset_folder, quantization
+from keras_vit.models.exporting import export
+from keras_vit.models.preprocessing_model import with_preprocessing
+from keras_vit.models.token_merging import merging_model
 from keras_vit.preprocessing import Preprocessing
 
 
@@ -14,6 +18,8 @@ class InferenceMethods(keras.Model):
     config: Any
     preprocessing: Preprocessing
     labels: tuple[str, ...] | None
+    provenance: dict[str, Any]
+    certificate: dict[str, Any] | None
 
     def classify(self, images: Any, top: int = 5) -> Any:
         """Returns the most probable classes as [(label, probability), ...], best first.
@@ -65,10 +71,83 @@ class InferenceMethods(keras.Model):
         tokens = list(tokens) if isinstance(tokens, list | tuple) else [tokens]
         return tokens if isinstance(layers, list | tuple) else tokens[0]
 
-    def export(self, *args: Any, **kwargs: Any) -> Any:
-        # Keras exports only models that have been called, and loading is no call.
-        self(np.zeros((1, *self.preprocessing.image_size, self.config.in_channels), "float32"))
-        return super().export(*args, **kwargs)
+    def with_preprocessing(
+        self, *, size: int | tuple[int, int] | None = None, softmax: bool = False, pixel_dtype: str = "float32"
+    ) -> keras.Model:
+        """Returns a model that takes raw pixels 0..255 and preprocesses them itself; it shares this one's weights.
+
+        Its input is (batch, height, width, channels), so images of one batch have one size. It gives what
+        `model(model.preprocessing(images))` gives, except that 8-bit images are not rounded to 8 bits after resizing:
+        a photograph's pixels differ by 0.25 of 255 on average, and at hard edges by up to 13.
+
+        Args:
+            size: (height, width) of all images in pixels, or one number for a square; None takes any size.
+            softmax: Whether it returns probabilities instead of logits.
+            pixel_dtype: "float32" takes whole numbers and floats; "uint8" takes bytes only, as exported models should.
+
+        Raises:
+            ValueError: An argument is out of range, the model has no logits for a softmax, or the preprocessing
+                uses "box" or "nearest".
+        """
+        return with_preprocessing(self, size=size, softmax=softmax, pixel_dtype=pixel_dtype)
+
+    def export(
+        self,
+        filepath: Any,
+        format: str = "tf_saved_model",  # noqa: A002 - Keras' name
+        *,
+        with_preprocessing: bool | dict[str, Any] = False,
+        **options: Any,
+    ) -> None:
+        """Writes the model for a runtime without Keras, with a free number of images.
+
+        Args:
+            filepath: Folder of a SavedModel, or file NAME.onnx or NAME.tflite.
+            format: "tf_saved_model", "onnx" or "litert"; others are left to Keras.
+            with_preprocessing: Whether the exported model takes raw bytes of any size: it is
+                `model.with_preprocessing(pixel_dtype="uint8")`. A dict holds other arguments for that.
+            options: Of `keras.Model.export`, such as `verbose`.
+
+        Raises:
+            ValueError: The backend cannot write the format, or the path has a wrong suffix.
+            ImportError: A package that the format needs is missing.
+        """
+        export(self, super().export, filepath, format, with_preprocessing=with_preprocessing, **options)
+
+    def with_token_merging(self, num_merged: int = 8) -> keras.Model:
+        """Returns a faster model for inference, which merges similar tokens; it shares this one's weights.
+
+        Needs no training. More merging is faster and less accurate: docs/efficiency.md has measured both.
+
+        Args:
+            num_merged: Number of tokens that each encoder layer merges away, >= 0; all layers together at most as
+                many as there are patches to halve.
+
+        Raises:
+            ValueError: There are not as many patches, their number is not known (`image_size=None`), or the pooling
+                reads patches one by one.
+        """
+        return merging_model(self, num_merged)
+
+    def quantize(self, mode: str | None = None, config: Any = None, filters: Any = None, **options: Any) -> None:
+        """Turns the kernels of dense layers into whole numbers: a quarter of the size in "int8"; for inference.
+
+        Saved in `.keras` files; preset folders hold float weights only. docs/efficiency.md has measured accuracy, size
+        and speed.
+
+        Args:
+            mode: "int8", or another one of Keras.
+            config: Keras' quantisation config; None takes Keras' choice for the mode.
+            filters: Which layers, by name (regular expression) or function; None takes all dense ones.
+            options: Of `keras.Model.quantize`.
+
+        Raises:
+            ValueError: No layer is there to quantise, or Keras does not know the mode.
+        """
+        quantization.quantize(self, super().quantize, mode, config, filters)
+        # What was measured and recorded is of the weights before.
+        self.provenance = preset_folder.lasting(self.provenance, "quantised")
+        self.certificate = None
 
     def _layer_name(self, layer: int | str) -> str:
         if isinstance(layer, str):

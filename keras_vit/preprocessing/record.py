@@ -71,11 +71,30 @@ class Preprocessing:
         pixels = self._fit(image)
         return pixels if pixels.dtype == np.uint8 else np.rint(pixels).astype(np.uint8)
 
+    def resized_size(self, height: int, width: int) -> tuple[int, int]:
+        """Returns the (height, width) to which an image of this size is scaled before the crop."""
+        scaled = [math.floor(side / self.crop_fraction) for side in self.image_size]
+        if self.crop_mode == "squash":
+            return scaled[0], scaled[1]
+        if self.crop_mode == "center" and scaled[0] == scaled[1]:
+            # torchvision rounds the longer side down, timm (below) to the nearest.
+            shorter = min(height, width)
+            return int(scaled[0] * height / shorter), int(scaled[0] * width / shorter)
+        choose = min if self.crop_mode == "center" else max
+        ratio = choose(height / scaled[0], width / scaled[1])
+        return max(1, round(height / ratio)), max(1, round(width / ratio))
+
     def normalise(self, pixels: np.ndarray) -> np.ndarray:
         """Scales pixels (..., channels) from 0..255, uint8 or float, to float32 with the model's mean and std."""
+        scale, shift = self.scale_and_shift
+        return np.asarray(pixels, np.float32) * scale - shift
+
+    @property
+    def scale_and_shift(self) -> tuple[np.ndarray, np.ndarray]:
+        """What pixels in 0..255 are multiplied by, and what is subtracted then; float32, one number or per channel."""
         scale = 1 / (255 * np.array(self.std))
         shift = np.array(self.mean) / np.array(self.std)
-        return np.asarray(pixels, np.float32) * scale.astype(np.float32) - shift.astype(np.float32)
+        return scale.astype(np.float32), shift.astype(np.float32)
 
     def range_problem(self, images: Any) -> str | None:
         """Says which wrong range a batch of model input plainly has, or returns None.
@@ -150,7 +169,7 @@ class Preprocessing:
         """Resizes and crops one image to (height, width, channels): uint8, or float32 in 0..255."""
         pixels = load_image(image, self.num_channels)
         source = size_of(pixels)
-        resized = self._resized_size(*source)
+        resized = self.resized_size(*source)
         target = self.image_size
         # Where the image is larger than the target it is cut, where it is smaller it is framed.
         kept = (min(resized[0], target[0]), min(resized[1], target[1]))
@@ -163,18 +182,6 @@ class Preprocessing:
             box = (left * columns, top * rows, (left + kept[1]) * columns, (top + kept[0]) * rows)
             fitted = resize(pixels, kept, self.interpolation, box)
         return fitted if kept == target else self._frame(fitted)
-
-    def _resized_size(self, height: int, width: int) -> tuple[int, int]:
-        scaled = [math.floor(side / self.crop_fraction) for side in self.image_size]
-        if self.crop_mode == "squash":
-            return scaled[0], scaled[1]
-        if self.crop_mode == "center" and scaled[0] == scaled[1]:
-            # torchvision rounds the longer side down, timm (below) to the nearest.
-            shorter = min(height, width)
-            return int(scaled[0] * height / shorter), int(scaled[0] * width / shorter)
-        choose = min if self.crop_mode == "center" else max
-        ratio = choose(height / scaled[0], width / scaled[1])
-        return max(1, round(height / ratio)), max(1, round(width / ratio))
 
     def _frame(self, pixels: np.ndarray) -> np.ndarray:
         """Fills up to the image size with the mean colour, evenly on both sides."""
