@@ -1,6 +1,10 @@
 """What is published loads in live timm and transformers from the local hub, with Keras' files beside, and is equal."""
 
 import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -16,6 +20,7 @@ pytestmark = pytest.mark.parity
 
 # What a folder says to timm alone differs most here.
 NAMES = ["plain", "mean", "registers", "distillation", "swiglu", "attention_pooling", "without_head"]
+BACKENDS = ["tensorflow", "jax", "torch"]
 LABELS = ["ant", "bee", "cat"]
 PREPROCESSING = keras_vit.Preprocessing(
     image_size=(8, 12),
@@ -102,3 +107,71 @@ def test_the_card_is_what_the_hub_client_reads(folder):
     card = ModelCard.load(folder / "README.md")
     assert (card.data.library_name, card.data.license) == ("keras", "mit")
     assert {"vision-transformer", "computer-vision"} <= set(card.data.tags)
+
+
+# Fresh processes: one publishes, one on each backend loads, by the public calls and by the command line.
+
+PUSH = """
+import sys
+import keras_vit
+print(keras_vit.from_preset(sys.argv[1]).push_to_hub("me/vit", private=True))
+"""
+
+PREDICT = """
+import sys
+import keras_vit, numpy
+model = keras_vit.from_preset(sys.argv[1])
+print(model.verify())
+numpy.save(sys.argv[3], model.predict(numpy.load(sys.argv[2]), verbose=0))
+"""
+
+
+@pytest.fixture
+def mine(randomise, tmp_path, hub_server, monkeypatch):
+    """A model, also as a folder, with images; processes are logged in to the local hub."""
+    monkeypatch.setenv("HF_TOKEN", "hf_me")
+    model = keras_vit.ViT(**TINY, labels=LABELS, preprocessing=PREPROCESSING)
+    randomise(model)
+    np.save(tmp_path / "images.npy", images_for(model))
+    model.save_to_preset(tmp_path / "mine")
+    return model
+
+
+def predict(run_python, place, folder: Path, backend: str) -> np.ndarray:
+    said = run_python(PREDICT, place, folder / "images.npy", folder / f"{backend}.npy", backend=backend)
+    assert "verified in float32" in said
+    return np.load(folder / f"{backend}.npy")
+
+
+def command(*arguments: object, backend: str) -> str:
+    """Runs `keras-vit` in a fresh process."""
+    process = subprocess.run(
+        [Path(sys.executable).with_name("keras-vit"), *map(str, arguments)],
+        env={**os.environ, "KERAS_BACKEND": backend},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert process.returncode == 0, process.stderr
+    return process.stdout
+
+
+def test_what_one_backend_publishes_all_load(mine, hub_server, run_python, tmp_path):
+    assert "published: " in run_python(PUSH, tmp_path / "mine")
+    assert hub_server.repositories["me/vit"].private
+    expected = mine.predict(images_for(mine), verbose=0)
+    for backend in BACKENDS:
+        logits = predict(run_python, "me/vit", tmp_path, backend)
+        assert np.abs(logits - expected).max() <= 1e-5 * np.abs(expected).max()
+
+
+def test_what_the_command_line_publishes_it_fetches_on_every_backend(mine, tmp_path):
+    said = command("push", tmp_path / "mine", "me/vit", "--private", backend=keras.config.backend())
+    assert said.startswith("published: ")
+    expected = mine.predict(images_for(mine), verbose=0)
+    for backend in BACKENDS:
+        folder = tmp_path / f"pulled_on_{backend}"
+        assert f"written: {folder}" in command("pull", "me/vit", folder, backend=backend)
+        pulled = keras_vit.from_preset(folder)
+        assert str(pulled.verify()).startswith("verified in float32")  # as the backend that fetched it recorded
+        np.testing.assert_array_equal(pulled.predict(images_for(mine), verbose=0), expected)
