@@ -14,7 +14,7 @@ import typer
 
 from benchmarks.contenders import CONTENDERS, SIZES, Job
 from benchmarks.machine import BusyMeter, describe
-from benchmarks.measurements import CEILING, Settings, imports, peaks, start_up, throughput
+from benchmarks.measurements import CEILING, Settings, imports, peaks, rematerialization, start_up, throughput
 from benchmarks.rotation import console
 
 PACKAGES = [name for name in CONTENDERS if name != CEILING]
@@ -132,6 +132,22 @@ def memory(
     """Largest resident memory of forward calls and of training steps, in fresh processes."""
     settings = settings_from(backend, contenders, repeats, quick)
     finish("memory", settings, [peaks(settings, memory_jobs(models, batch))], out)
+
+
+@app.command()
+def remat(
+    backend: BackendOption = Backend.TENSORFLOW,
+    models: ModelsOption = "s16",
+    batch: BatchOption = "8",
+    repeats: RepeatsOption = 3,
+    quick: QuickOption = False,
+    clock: ClockOption = Clock.WALL,
+    out: OutOption = False,
+) -> None:
+    """Memory and time of training steps with gradient checkpointing and without, in fresh processes."""
+    settings = settings_from(backend, "keras_vit+remat,keras_vit", repeats, quick, clock)
+    jobs = jobs_from("train", models, batch, "float32")
+    finish("remat", settings, [rematerialization(settings, job) for job in jobs], out)
 
 
 @app.command("all")

@@ -123,6 +123,15 @@ class KerasVit(KerasContender):
         self.model = keras_vit.ViT.from_preset(str(folder))
 
 
+class KerasVitRemat(KerasVit):
+    """This package, with gradient checkpointing."""
+
+    def make_model(self, size: str) -> Any:
+        import keras_vit
+
+        return keras_vit.ViT.from_preset(f"vit_{size}", load_weights=False, remat=True)
+
+
 class KerasHub(KerasContender):
     """KerasHub's classifier without its preprocessor."""
 
@@ -288,6 +297,7 @@ class Ceiling(Contender):
 
 CONTENDERS: dict[str, Callable[[], Contender]] = {
     "keras_vit": KerasVit,
+    "keras_vit+remat": KerasVitRemat,
     "keras_hub": KerasHub,
     "timm": Timm,
     "timm+compile": lambda: Timm(compiles=True),

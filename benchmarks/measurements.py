@@ -3,7 +3,7 @@
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 
@@ -144,11 +144,43 @@ def peaks(settings: Settings, jobs: list[Job]) -> str:
     return table(f"Memory, {settings.backend}", headings, rows, settings.contenders, "MB")
 
 
-def warm_up(job: Job) -> Callable[[Worker], None]:
-    """Has a worker build the model and call it until it is compiled."""
+def rematerialization(settings: Settings, job: Job) -> str:
+    """Measures memory and time of training steps with and without gradient checkpointing, in fresh processes."""
+    console.print(f"remat {job.model} batch {job.batch}", highlight=False)
+    steps = replace(job, task="train")
+
+    def measure(name: str) -> dict[str, float]:
+        with fresh_worker(name, settings) as worker:
+            worker.ask("import")
+            warm_up(replace(job, task="forward", batch=1))(worker)
+            forward = worker.ask("call")["peak_mb"]
+            peak = {}
+            for batch in (1, job.batch):
+                warm_up(replace(steps, batch=batch), builds=False)(worker)
+                peak[batch] = worker.ask("call")["peak_mb"]
+            seconds = repetition(worker, settings)()[settings.clock]
+        return {
+            "step, s": seconds,
+            "above a forward call of 1 image, MB": peak[job.batch] - forward,
+            # Without gradients and what the optimizer keeps, which are as large for one image.
+            f"activations of {job.batch - 1} more images, MB": peak[job.batch] - peak[1],
+        }
+
+    results = alternate({name: with_name(measure, name) for name in settings.contenders}, settings.repeats)
+    parts = list(dict.fromkeys(part for found in results.values() for part in found))
+    rows = [
+        Row(labels=(job.model, str(job.batch), part), values={name: found[part] for name, found in results.items()})
+        for part in parts
+    ]
+    headings = ("model", "batch", "training step")
+    return table(f"Gradient checkpointing, {settings.backend}", headings, rows, settings.contenders, "as the row says")
+
+
+def warm_up(job: Job, *, builds: bool = True) -> Callable[[Worker], None]:
+    """Has a worker build the model, or take the one it has, and call it until it is compiled."""
 
     def ask(worker: Worker) -> None:
-        for step in ("build", "prepare", "call", "call"):
+        for step in (*(("build",) if builds else ()), "prepare", "call", "call"):
             worker.ask(step, job)
 
     return ask

@@ -11,6 +11,7 @@ from keras_vit.layers.patch_embedding import PatchEmbedding
 from keras_vit.layers.positional_encoding import PositionalEncoding
 from keras_vit.layers.prefix_tokens import PrefixTokens
 from keras_vit.layers.swi_glu import SwiGLU
+from keras_vit.layers.token_merging import SizeWeighting, TokenMergingEncoder
 from keras_vit.layers.transformer_encoder import TransformerEncoder
 
 __all__ = [
@@ -24,6 +25,8 @@ __all__ = [
     "PatchEmbedding",
     "PositionalEncoding",
     "PrefixTokens",
+    "SizeWeighting",
     "SwiGLU",
+    "TokenMergingEncoder",
     "TransformerEncoder",
 ]

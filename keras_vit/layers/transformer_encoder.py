@@ -1,5 +1,6 @@
 """One layer of a transformer encoder: attention and a feed-forward part, each on a residual branch."""
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -158,18 +159,25 @@ class TransformerEncoder(Rematerialized):
                 layer.build(input_shape)
 
     def call(self, tokens: Any, training: bool | None = None) -> Any:
-        if self.order == "parallel":
-            normalised = self.attention_norm(tokens)
-            branch = self.attention(normalised, training=training) + self.mlp(normalised, training=training)
-            return self._add(tokens, branch, self.attention_scale, training)
-        if self.order == "post_norm":
-            branch = self.attention_norm(self.attention(tokens, training=training))
-            tokens = self._add(tokens, branch, None, training)
-            return self._add(tokens, self.mlp_norm(self.mlp(tokens, training=training)), None, training)
-        branch = self.attention(self.attention_norm(tokens), training=training)
-        tokens = self._add(tokens, branch, self.attention_scale, training)
-        branch = self.mlp(self.mlp_norm(tokens), training=training)
-        return self._add(tokens, branch, self.mlp_scale, training)
+        return self._run(tokens, lambda normalised: self.attention(normalised, training=training), training=training)
+
+    def call_merging(self, tokens: Any, log_sizes: Any, merge: Callable[[Any, Any], Any]) -> Any:
+        """Runs the layer at inference on tokens that stand for several patches, and makes them fewer.
+
+        Args:
+            tokens: (batch, num_tokens, embed_dim).
+            log_sizes: (batch, num_tokens), logarithm of the number of patches in each token.
+            merge: Takes tokens and the heads' mean keys, (batch, num_tokens, head_dim), and returns fewer tokens. It is
+                called after attention, in the order "parallel" at the end.
+        """
+        keys: Any = None
+
+        def attend(normalised: Any) -> Any:
+            nonlocal keys
+            mixed, keys = self.attention.attend_by_size(normalised, log_sizes)
+            return mixed
+
+        return self._run(tokens, attend, lambda mixed: merge(mixed, keys))
 
     def attention_scores(self, tokens: Any) -> Any:
         """Returns this layer's attention weights for its input tokens, (batch, num_heads, num_tokens, num_tokens)."""
@@ -181,6 +189,25 @@ class TransformerEncoder(Rematerialized):
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), **self._arguments}
+
+    def _run(
+        self,
+        tokens: Any,
+        attend: Callable[[Any], Any],
+        shorten: Callable[[Any], Any] = lambda tokens: tokens,
+        training: bool | None = None,
+    ) -> Any:
+        if self.order == "parallel":
+            normalised = self.attention_norm(tokens)
+            branch = attend(normalised) + self.mlp(normalised, training=training)
+            return shorten(self._add(tokens, branch, self.attention_scale, training))
+        if self.order == "post_norm":
+            tokens = shorten(self._add(tokens, self.attention_norm(attend(tokens)), None, training))
+            return self._add(tokens, self.mlp_norm(self.mlp(tokens, training=training)), None, training)
+        branch = attend(self.attention_norm(tokens))
+        tokens = shorten(self._add(tokens, branch, self.attention_scale, training))
+        branch = self.mlp(self.mlp_norm(tokens), training=training)
+        return self._add(tokens, branch, self.mlp_scale, training)
 
     def _add(self, tokens: Any, branch: Any, scale: LayerScale | None, training: bool | None) -> Any:
         if scale is not None:

@@ -129,7 +129,7 @@ class InferenceMethods(keras.Model):
         """
         return merging_model(self, num_merged)
 
-    def quantize(self, mode: str | None = None, config: Any = None, filters: Any = None, **options: Any) -> None:
+    def quantize(self, mode: str | None = None, config: Any = None, filters: Any = None) -> None:
         """Turns the kernels of dense layers into whole numbers: a quarter of the size in "int8"; for inference.
 
         Saved in `.keras` files; preset folders hold float weights only. docs/efficiency.md has measured accuracy, size
@@ -139,12 +139,11 @@ class InferenceMethods(keras.Model):
             mode: "int8", or another one of Keras.
             config: Keras' quantisation config; None takes Keras' choice for the mode.
             filters: Which layers, by name (regular expression) or function; None takes all dense ones.
-            options: Of `keras.Model.quantize`.
 
         Raises:
             ValueError: No layer is there to quantise, or Keras does not know the mode.
         """
-        quantization.quantize(self, super().quantize, mode, config, filters)
+        quantization.quantize(self, mode, config, filters)
         # What was measured and recorded is of the weights before.
         self.provenance = preset_folder.lasting(self.provenance, "quantised")
         self.certificate = None

@@ -15,7 +15,7 @@ import numpy as np
 
 from keras_vit import checkpoints, hub
 from keras_vit.layers.initialization import draw_skipped, skip_initialization
-from keras_vit.models import card_facts, catalogue, certificate, keras_files, lora
+from keras_vit.models import card_facts, catalogue, certificate, keras_files, lora, quantization
 from keras_vit.models.plausible_size import check_size
 from keras_vit.models.source import Source, open_source
 from keras_vit.preprocessing import Preprocessing
@@ -68,6 +68,7 @@ def save_for_transformers(model: Any, folder: str | os.PathLike[str]) -> Path:
 
 
 def _collect(model: Any, entries: list[checkpoints.Entry]) -> dict[str, Any]:
+    quantization.require_float(model)
     tensors = checkpoints.collect(lora.merged_weights(model), entries)
     broken = [name for name, array in tensors.items() if not np.isfinite(array).all()]
     if broken:

@@ -8,7 +8,7 @@ import keras
 
 from keras_vit.checkpoints import Adaptation, Entry, LoadReport
 from keras_vit.hub import Paper
-from keras_vit.models import lora
+from keras_vit.models import lora, quantization
 from keras_vit.models.allocator import keep_freed_memory
 from keras_vit.models.config import ModelConfig
 from keras_vit.models.inference_methods import InferenceMethods
@@ -109,12 +109,12 @@ class VisionModel(PresetMethods, InferenceMethods, TrainingMethods):
             layer.name + weight.path[len(layer.path) :]: weight for layer in self.layers for weight in layer.weights
         }
 
-    # Keras.
-
     @staticmethod
     def _remat_scope(config: Any) -> keras.RematScope:
         """Has encoder layers keep only their inputs; layers inside of them must not be computed again once more."""
         return keras.RematScope("list_of_layers", layer_names=[f"encoder_{index}" for index in range(config.depth)])
+
+    # Keras.
 
     def get_config(self) -> dict[str, Any]:
         return {
@@ -124,6 +124,7 @@ class VisionModel(PresetMethods, InferenceMethods, TrainingMethods):
             "provenance": dict(self.provenance),
             "dtype": keras.dtype_policies.serialize(self.dtype_policy),
             "remat": self.remat,
+            "quantized": quantization.quantized_layers(self),
             "name": self.name,
             "trainable": self.trainable,
             "frozen_layers": [layer.name for layer in self.layers if not layer.trainable],
@@ -135,11 +136,13 @@ class VisionModel(PresetMethods, InferenceMethods, TrainingMethods):
         settings = dict(config)
         settings["dtype"] = keras.dtype_policies.deserialize(settings["dtype"], custom_objects)
         frozen_layers, matrices = settings.pop("frozen_layers"), settings.pop("lora", None)
+        quantized = settings.pop("quantized", {})
         model = cls(**settings)
         for name in frozen_layers:
             model.get_layer(name).trainable = False
         if matrices is not None:
             lora.add_matrices(model, matrices["layers"], matrices["rank"], matrices["alpha"])
+        quantization.restore(model, quantized)
         return model
 
 

@@ -5,6 +5,8 @@ import pytest
 from keras import ops
 
 from keras_vit.layers import MultiHeadSelfAttention
+from keras_vit.layers import multi_head_self_attention as attention_module
+from keras_vit.layers.multi_head_self_attention import use_flash_attention
 from tests import numpy_reference
 from tests.layers import checks
 
@@ -140,3 +142,38 @@ def test_fewer_than_one_head_is_refused(num_heads):
 def test_heads_that_do_not_divide_the_width_are_refused():
     with pytest.raises(ValueError, match="num_heads that divides the width; got num_heads=3, embed_dim=8"):
         MultiHeadSelfAttention(3).build((None, 5, 8))
+
+
+# Flash attention.
+
+
+@pytest.mark.parametrize(
+    ("backend", "platform", "is_enabled", "is_used"),
+    [
+        ("jax", "gpu", None, True),  # Keras' default: where it is possible
+        ("jax", "gpu", True, True),
+        ("jax", "gpu", False, False),
+        ("jax", "cpu", True, False),
+        ("jax", "tpu", None, False),
+        ("tensorflow", "", None, False),
+        ("torch", "", None, False),
+    ],
+)
+def test_flash_attention_is_for_jax_on_gpus(backend, platform, is_enabled, is_used):
+    assert use_flash_attention(backend, platform, is_enabled) == is_used
+
+
+@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
+def test_the_way_to_flash_attention_gives_equal_numbers(rng, randomise, monkeypatch, policy):
+    tokens = rng.normal(size=(2, 5, 8)).astype("float32")
+    log_sizes = np.log(rng.integers(1, 5, size=(2, 5))).astype("float32")
+    layer = MultiHeadSelfAttention(2, dtype=policy)
+    layer.build((None, 5, 8))
+    randomise(layer)
+    expected = [checks.to_numpy(each) for each in (layer(tokens), *layer.attend_by_size(tokens, log_sizes))]
+    monkeypatch.setattr(attention_module, "use_flash_attention", lambda *_: True)
+    outputs = [checks.to_numpy(each) for each in (layer(tokens), *layer.attend_by_size(tokens, log_sizes))]
+    for output, wanted in zip(outputs, expected, strict=True):
+        np.testing.assert_allclose(
+            output.astype("float32"), wanted.astype("float32"), atol=1e-5 if policy == "float32" else 0.05
+        )
