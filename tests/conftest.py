@@ -94,3 +94,23 @@ def hub_server(module_hub: HubServer, tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(constants, "ENDPOINT", module_hub.endpoint)
     module_hub.reset()
     return module_hub
+
+
+@pytest.fixture(scope="session")
+def tiny_preset(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A preset folder whose architecture takes the digits, small enough to train on all of them within a test."""
+    from keras_vit.models import ViT
+
+    model = ViT(
+        image_size=8,
+        in_channels=1,
+        patch_size=4,
+        embed_dim=16,
+        depth=2,
+        num_heads=2,
+        mlp_ratio=1.0,
+        use_class_token=False,
+        pooling="mean",
+        num_classes=10,
+    )
+    return model.save_to_preset(tmp_path_factory.mktemp("presets") / "tiny")

@@ -5,12 +5,11 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
-from keras_vit.hub.folder import CONFIG_FILE, read_json
+from keras_vit.hub.folder import CONFIG_FILE, PROCESSOR_FILE, read_json
 from keras_vit.hub.repository import Repository
 from keras_vit.hub.snapshot import Snapshot, open_snapshot
 
 _CARD_FILE = "README.md"  # says the licence
-_TRANSFORMERS_FILE = "preprocessor_config.json"
 _KERAS_HUB_FILES = ("metadata.json", "task.json", "preprocessor.json", "image_converter.json")
 _KERAS_HUB_WEIGHTS = "model.weights.h5"
 _KERAS_HUB_HEAD = "task.weights.h5"
@@ -86,8 +85,8 @@ def _settings_files(config: dict[str, Any], snapshot: Snapshot) -> list[str]:
     files = [_CARD_FILE, *(_KERAS_HUB_FILES if _is_keras_hub(config) else ())]
     files = [name for name in files if snapshot.has(name)]
     # Without a list of what there should be, wrong preprocessing is worse than an error.
-    if "model_type" in config and (snapshot.has(_TRANSFORMERS_FILE) or not snapshot.is_listed):
-        files.append(_TRANSFORMERS_FILE)
+    if "model_type" in config and (snapshot.has(PROCESSOR_FILE) or not snapshot.is_listed):
+        files.append(PROCESSOR_FILE)
     return files
 
 

@@ -13,7 +13,8 @@ from typing import Any
 
 CONFIG_FILE = "config.json"
 KERAS_FILES = ("metadata.json", "model.weights.h5")  # Keras' own; config.json serves both
-PRESET_FILES = (CONFIG_FILE, "model.safetensors", "README.md", "LICENSE", "curves.png", *KERAS_FILES)
+PROCESSOR_FILE = "preprocessor_config.json"  # of folders for transformers
+PRESET_FILES = (CONFIG_FILE, "model.safetensors", "README.md", "LICENSE", "curves.png", *KERAS_FILES, PROCESSOR_FILE)
 
 _SYSTEM_FILES = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})  # file managers leave these anywhere
 _MAX_CONFIG_BYTES = 25_000_000  # 21,000 class names need less than 1 MB
@@ -30,7 +31,8 @@ def write_folder(folder: str | os.PathLike[str], writers: Mapping[str, Callable[
 
     Args:
         folder: Where to write; missing parents are made. A folder may be replaced if it is empty, or if it is a preset
-            folder (its config.json has a "keras_vit" section) without files other than `PRESET_FILES` and `writers`.
+            folder (its config.json has a "keras_vit" section, or its version) without files other than `PRESET_FILES`
+            and `writers`.
         writers: For each file name a function that writes the file at the path it is given.
 
     Raises:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from keras_vit.hub.upload_checks import UPLOAD_FILES, check_folder, check_target
+from keras_vit.hub.folder import PRESET_FILES
+from keras_vit.hub.upload_checks import check_folder, check_target
 from keras_vit.hub.upload_errors import clear_errors, retry
 
 COMMIT_MESSAGE = "Upload model with keras_vit"
@@ -100,7 +101,7 @@ def _publish(api: Any, files: dict[str, Path], **request: Any) -> Any:
     """Makes the commit on what the repository holds now; nothing is done twice where all of it is there already."""
     state = api.model_info(request["repo_id"], revision=request["revision"])
     present = {file.rfilename for file in state.siblings or []}
-    outdated = [name for name in UPLOAD_FILES if name in present and name not in files]
+    outdated = [name for name in PRESET_FILES if name in present and name not in files]
     send = functools.partial(_send, api, files, outdated, parent_commit=state.sha, **request)
     try:
         return send()

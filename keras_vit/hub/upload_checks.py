@@ -10,8 +10,6 @@ from keras_vit.hub.client_errors import ODD_TOKEN
 from keras_vit.hub.folder import CONFIG_FILE, KERAS_FILES, PRESET_FILES, read_config
 from keras_vit.hub.licences import read_card_licence, resolve_licence
 
-UPLOAD_FILES = (*PRESET_FILES, "preprocessor_config.json")  # the last one is of folders for transformers
-
 _NEEDED_FILES = (CONFIG_FILE, "model.safetensors", "README.md")
 _REPOSITORY = re.compile(r"(?:hf://)?([A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)", re.ASCII)
 _MAX_NAME = 96  # characters, as the Hub counts
@@ -55,7 +53,7 @@ def check_folder(folder: Path, license: str | None = None) -> dict[str, Path]:  
             f"Publishing needs a folder that keras_vit wrote; {folder} holds another model. Convert it first: "
             "keras_vit.convert(FOLDER, NEW_FOLDER)."
         )
-    files = {name: folder / name for name in UPLOAD_FILES if os.path.lexists(folder / name)}
+    files = {name: folder / name for name in PRESET_FILES if os.path.lexists(folder / name)}
     odd = [name for name, path in files.items() if path.is_symlink() or not path.is_file()]
     if odd:  # a link could lead to anything on this machine
         raise ValueError(f"Publishing needs plain files; {', '.join(odd)} in {folder} are not. Copy the content there.")

@@ -5,13 +5,11 @@ from typing import Any
 import keras
 
 from keras_vit.layers.activations import get_activation
-from keras_vit.layers.dense import Dense
-from keras_vit.layers.initialization import glorot_uniform
-from keras_vit.layers.normalization import make_norm, require_norm
+from keras_vit.layers.feed_forward import FeedForward
 
 
 @keras.saving.register_keras_serializable(package="keras_vit")
-class MLP(keras.layers.Layer):
+class MLP(FeedForward):
     """Two dense layers with an activation between them, applied to each token alone.
 
     Args:
@@ -45,54 +43,20 @@ class MLP(keras.layers.Layer):
         seed: int | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
-        if mlp_dim < 1:
-            raise ValueError(f"MLP needs mlp_dim >= 1; got {mlp_dim=}.")
-        if sub_norm is not None:
-            require_norm("MLP", sub_norm, name="sub_norm")
-        self.mlp_dim = mlp_dim
-        self.activation = activation
-        self.use_bias = use_bias
-        self.sub_norm = sub_norm
-        self.norm_epsilon = norm_epsilon
-        self.dropout_rate = dropout_rate
-        self.seed = seed
-        self._activate = get_activation(activation)
-        self.norm = make_norm(sub_norm, norm_epsilon, name="norm", dtype=self.dtype_policy) if sub_norm else None
-        self.dropout = (
-            keras.layers.Dropout(dropout_rate, seed=seed, name="dropout", dtype=self.dtype_policy)
-            if dropout_rate
-            else None
+        super().__init__(
+            mlp_dim,
+            use_bias=use_bias,
+            sub_norm=sub_norm,
+            norm_epsilon=norm_epsilon,
+            dropout_rate=dropout_rate,
+            seed=seed,
+            **kwargs,
         )
+        self.activation = activation
+        self._activation = get_activation(activation)
 
-    def build(self, input_shape: Any) -> None:
-        embed_dim = input_shape[-1]
-        dense = {"use_bias": self.use_bias, "kernel_initializer": glorot_uniform(), "dtype": self.dtype_policy}
-        self.expand = Dense(self.mlp_dim, name="expand", **dense)
-        self.contract = Dense(embed_dim, name="contract", **dense)
-        self.expand.build(input_shape)
-        self.contract.build((*input_shape[:-1], self.mlp_dim))
-        if self.norm is not None:
-            self.norm.build((*input_shape[:-1], self.mlp_dim))
-
-    def call(self, tokens: Any, training: bool | None = None) -> Any:
-        tokens = self._activate(self.expand(tokens))
-        if self.dropout is not None:
-            tokens = self.dropout(tokens, training=training)
-        tokens = self.contract(tokens if self.norm is None else self.norm(tokens))
-        return tokens if self.dropout is None else self.dropout(tokens, training=training)
-
-    def compute_output_shape(self, input_shape: Any) -> Any:
-        return input_shape
+    def _activate(self, expanded: Any) -> Any:
+        return self._activation(expanded)
 
     def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "mlp_dim": self.mlp_dim,
-            "activation": self.activation,
-            "use_bias": self.use_bias,
-            "sub_norm": self.sub_norm,
-            "norm_epsilon": self.norm_epsilon,
-            "dropout_rate": self.dropout_rate,
-            "seed": self.seed,
-        }
+        return {**super().get_config(), "activation": self.activation}

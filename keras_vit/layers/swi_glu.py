@@ -5,13 +5,11 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_vit.layers.dense import Dense
-from keras_vit.layers.initialization import glorot_uniform
-from keras_vit.layers.normalization import make_norm, require_norm
+from keras_vit.layers.feed_forward import FeedForward
 
 
 @keras.saving.register_keras_serializable(package="keras_vit")
-class SwiGLU(keras.layers.Layer):
+class SwiGLU(FeedForward):
     """Multiplies a linear branch by a SiLU-activated gate, then narrows; applied to each token alone.
 
     Args:
@@ -31,64 +29,8 @@ class SwiGLU(keras.layers.Layer):
     Source: Shazeer, "GLU Variants Improve Transformer", 2020, arXiv 2002.05202.
     """
 
-    def __init__(
-        self,
-        mlp_dim: int,
-        *,
-        use_bias: bool = True,
-        sub_norm: str | None = None,
-        norm_epsilon: float = 1e-6,
-        dropout_rate: float = 0.0,
-        seed: int | None = None,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(**kwargs)
-        if mlp_dim < 1:
-            raise ValueError(f"SwiGLU needs mlp_dim >= 1; got {mlp_dim=}.")
-        if sub_norm is not None:
-            require_norm("SwiGLU", sub_norm, name="sub_norm")
-        self.mlp_dim = mlp_dim
-        self.use_bias = use_bias
-        self.sub_norm = sub_norm
-        self.norm_epsilon = norm_epsilon
-        self.dropout_rate = dropout_rate
-        self.seed = seed
-        self.norm = make_norm(sub_norm, norm_epsilon, name="norm", dtype=self.dtype_policy) if sub_norm else None
-        self.dropout = (
-            keras.layers.Dropout(dropout_rate, seed=seed, name="dropout", dtype=self.dtype_policy)
-            if dropout_rate
-            else None
-        )
+    num_branches = 2  # one product for both: channels are the gate first, then the linear branch
 
-    def build(self, input_shape: Any) -> None:
-        embed_dim = input_shape[-1]
-        dense = {"use_bias": self.use_bias, "kernel_initializer": glorot_uniform(), "dtype": self.dtype_policy}
-        # One product for both branches: channels are the gate first, then the linear branch.
-        self.expand = Dense(2 * self.mlp_dim, name="expand", **dense)
-        self.contract = Dense(embed_dim, name="contract", **dense)
-        self.expand.build(input_shape)
-        self.contract.build((*input_shape[:-1], self.mlp_dim))
-        if self.norm is not None:
-            self.norm.build((*input_shape[:-1], self.mlp_dim))
-
-    def call(self, tokens: Any, training: bool | None = None) -> Any:
-        gates, values = ops.split(self.expand(tokens), 2, axis=-1)
-        tokens = ops.silu(gates) * values
-        if self.dropout is not None:
-            tokens = self.dropout(tokens, training=training)
-        tokens = self.contract(tokens if self.norm is None else self.norm(tokens))
-        return tokens if self.dropout is None else self.dropout(tokens, training=training)
-
-    def compute_output_shape(self, input_shape: Any) -> Any:
-        return input_shape
-
-    def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "mlp_dim": self.mlp_dim,
-            "use_bias": self.use_bias,
-            "sub_norm": self.sub_norm,
-            "norm_epsilon": self.norm_epsilon,
-            "dropout_rate": self.dropout_rate,
-            "seed": self.seed,
-        }
+    def _activate(self, expanded: Any) -> Any:
+        gates, values = ops.split(expanded, 2, axis=-1)
+        return ops.silu(gates) * values
