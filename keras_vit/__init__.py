@@ -17,7 +17,8 @@ if PurePath(sys.argv[0]).stem != "keras-vit":
             f'pip install "keras3-vit[{error.name}]", or set KERAS_BACKEND to one that is.'
         ) from error
 
-    from keras_vit import checkpoints, data, hub, layers, models, training
+    from keras_vit import bulk, checkpoints, data, hub, layers, models, training
+    from keras_vit.bulk import predict_folder
     from keras_vit.hub import upload_preset
     from keras_vit.models import ViT, ViTConfig, convert, from_preset, list_presets, show
     from keras_vit.preprocessing import Preprocessing
@@ -29,6 +30,7 @@ __all__ = [
     "ViT",
     "ViTConfig",
     "__version__",
+    "bulk",
     "checkpoints",
     "convert",
     "data",
@@ -37,6 +39,7 @@ __all__ = [
     "layers",
     "list_presets",
     "models",
+    "predict_folder",
     "show",
     "training",
     "upload_preset",

@@ -12,6 +12,7 @@ ROOT = Path(__file__).parents[1] / "keras_vit"
 # Imports go from a higher level to a lower one. Folders on one level do not import one another.
 LEVELS = {
     "cli": 4,
+    "bulk": 3,
     "training": 3,
     "visualize": 3,
     "models": 2,
@@ -38,6 +39,7 @@ HEAVY = {
     "matplotlib",
     "onnx",
     "onnxruntime",
+    "pyarrow",
     "requests",
     "rich",
     "safetensors",
