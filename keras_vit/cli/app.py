@@ -9,7 +9,15 @@ from typing import Annotated, Any
 
 import typer
 
-from keras_vit.cli import card_command, convert_command, preset_commands, pull_command, push_command, train_command
+from keras_vit.cli import (
+    card_command,
+    compare_command,
+    convert_command,
+    preset_commands,
+    pull_command,
+    push_command,
+    train_command,
+)
 from keras_vit.cli.backends import choose_backend, import_keras
 
 
@@ -31,6 +39,7 @@ def build_app() -> typer.Typer:
     for name, command in (
         ("train", train_command.train),
         ("recipes", train_command.recipes),
+        ("compare", compare_command.compare),
         ("evaluate", preset_commands.evaluate),
         ("predict", preset_commands.predict),
         ("convert", convert_command.convert),

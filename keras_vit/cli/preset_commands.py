@@ -30,18 +30,27 @@ def evaluate(
     data: DataOption = "digits",
     batch_size: Annotated[int, typer.Option(min=1, help="Images in a step.")] = 64,
     strict: Annotated[bool, typer.Option("--strict", help="Fail at an unreadable image.")] = False,
+    pictures: Annotated[
+        Path | None, typer.Option(help="Folder for confusion.png and mistakes.png.", show_default="no pictures")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Measure a model on held-out images: accuracy with counts, and recall per class."""
+    """Measure a model on held-out images: accuracy with counts, recall per class, and the worst mistakes."""
     from keras_vit import training
 
     result = training.evaluate(preset, data, batch_size=batch_size, strict=strict)
+    if pictures is not None:
+        training.plot_confusion(result, pictures / "confusion.png")
+        training.plot_mistakes(result, pictures / "mistakes.png")
     rows = list(zip(result.class_names, result.num_images, result.num_correct, result.recalls, strict=True))
     if as_json:
-        keys = ("name", "num_images", "num_correct", "recall")
-        classes = [dict(zip(keys, row, strict=True)) for row in rows]
+        names = ("name", "num_images", "num_correct", "recall")
+        classes = [dict(zip(names, row, strict=True)) for row in rows]
         totals = {"num_images": sum(result.num_images), "num_correct": sum(result.num_correct)}
-        typer.echo(json.dumps({"accuracy": result.accuracy, **totals, "classes": classes}, indent=2))
+        keys = ("image", "true", "predicted", "probability")
+        mistakes = [{key: getattr(mistake, key) for key in keys} for mistake in result.mistakes]
+        found = {"accuracy": result.accuracy, **totals, "classes": classes, "mistakes": mistakes}
+        typer.echo(json.dumps(found, indent=2))
         return
     table = Table("class", "recall", "correct", "images")
     for name, num_images, num_correct, recall in rows:
@@ -49,6 +58,8 @@ def evaluate(
         # Text, because a string's square brackets would be taken for colours.
         table.add_row(Text(name), share, str(num_correct), str(num_images))
     _print_table(table)
+    if pictures is not None:
+        typer.echo(f"pictures: {pictures / 'confusion.png'}, {pictures / 'mistakes.png'}")
     typer.echo(f"accuracy {result}")
 
 

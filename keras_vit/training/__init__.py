@@ -1,7 +1,15 @@
-"""Training: recipes, the optimizers behind them, whole training runs and their evaluation."""
+"""Training: recipes, the optimizers behind them, whole training runs, their evaluation and comparison."""
 
+from keras_vit.training.comparison import (
+    Comparison,
+    ComparisonRow,
+    ComparisonSettings,
+    compare,
+    plot_learning_curves,
+)
 from keras_vit.training.curves import plot_curves
-from keras_vit.training.evaluation import Evaluation, evaluate
+from keras_vit.training.evaluation import Evaluation, Mistake, evaluate
+from keras_vit.training.evaluation_pictures import plot_confusion, plot_mistakes
 from keras_vit.training.features import FeatureBatches, cache_features, head_model
 from keras_vit.training.kernel_decay_adamw import KernelDecayAdamW
 from keras_vit.training.layer_decay import LayerDecayAdamW, LayerDecaySGD
@@ -26,11 +34,15 @@ from keras_vit.training.run_folder import RunFolder
 from keras_vit.training.run_settings import RunSettings
 
 __all__ = [
+    "Comparison",
+    "ComparisonRow",
+    "ComparisonSettings",
     "Evaluation",
     "FeatureBatches",
     "KernelDecayAdamW",
     "LayerDecayAdamW",
     "LayerDecaySGD",
+    "Mistake",
     "Prepared",
     "PushToHub",
     "Recipe",
@@ -39,6 +51,7 @@ __all__ = [
     "RunSettings",
     "augreg",
     "cache_features",
+    "compare",
     "deit",
     "describe_recipe",
     "evaluate",
@@ -48,7 +61,10 @@ __all__ = [
     "linear_probe",
     "list_recipes",
     "lora",
+    "plot_confusion",
     "plot_curves",
+    "plot_learning_curves",
+    "plot_mistakes",
     "prepare",
     "run",
     "simple_vit_90ep",
