@@ -48,6 +48,9 @@ def train(
     strict: Annotated[
         bool | None, typer.Option("--strict", help="Fail at an unreadable image instead of skipping it.")
     ] = None,
+    checkpoint_steps: Annotated[
+        int | None, typer.Option(help="Steps between checkpoints within an epoch.", show_default="none: per epoch")
+    ] = None,
     licence: Annotated[
         str | None, typer.Option("--license", help="Of the weights, for their card.", show_default="mit")
     ] = None,
@@ -59,7 +62,8 @@ def train(
     """Train a model; by default from scratch on scikit-learn's digits, in a few minutes on two cores.
 
     Writes OUT/model (a preset folder), history.csv and curves.png, and prints the test accuracy.
-    Ctrl-C keeps the best weights so far; --resume goes on where the run stopped.
+    Ctrl-C keeps the best weights so far. However a run ended, --resume goes on from its last checkpoint,
+    to the same weights as a run that was never stopped.
     """
     from keras_vit.training import RunFolder, RunSettings, run
 
@@ -78,6 +82,7 @@ def train(
         "dtype": dtype,
         "seed": seed,
         "strict": strict,
+        "checkpoint_steps": checkpoint_steps,
         "license": licence,
     }
     given: dict[str, Any] = {name: value for name, value in chosen.items() if value is not None}
@@ -94,6 +99,10 @@ def train(
     except KeyboardInterrupt:
         typer.echo(f"keras-vit: stopped{_advice(folder)}", err=True)
         raise typer.Exit(130) from None
+    except OSError as error:
+        if RunFolder(folder).is_resumable:
+            raise OSError(f"{error} What was trained is kept{_advice(folder)}") from error
+        raise
     typer.echo(str(result))
     if not result.is_finished:
         typer.echo(f"{result.model_folder} holds the best weights so far, of epoch {result.model_epoch}")

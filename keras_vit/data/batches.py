@@ -1,15 +1,17 @@
 """Batches: reads the images of a data set, shuffles and augments them, and serves them to `model.fit`."""
 
 import concurrent.futures
-import warnings
 import os
+import warnings
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 import numpy as np
 
 from keras_vit.data.augmentation import Augmentation
 from keras_vit.data.augmenter import Augmenter
+from keras_vit.data.fingerprint import image_facts
 from keras_vit.data.geometry import random_crop
 from keras_vit.data.settings import LoadSettings
 from keras_vit.data.share import Share
@@ -167,15 +169,21 @@ class ImageBatches(keras.utils.PyDataset):
 
     def image_name(self, position: int) -> str:
         """Returns the path of an image, or "image NUMBER"; positions count through unshuffled data."""
-        number = self._indices[position]
-        item = self._source.items[number]
-        return os.fspath(item) if isinstance(item, str | os.PathLike) else f"image {number}"
+        return self._name(self._indices[position])
+
+    def names_of_batch(self, index: int) -> list[str]:
+        """Returns the paths of the images in a batch of this epoch, or "image NUMBER"."""
+        return [self._name(number) for number in self._chosen(index)]
+
+    def facts(self) -> dict[str, Any]:
+        """Returns what identifies the images: classes, counts, names and sizes; plain data."""
+        items = [self._source.items[number] for number in self._indices]
+        return image_facts(items, self._source.labels[self._indices], self.class_names)
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         if not 0 <= index < len(self):
             raise IndexError(f"Batch {index} of {len(self)}.")
-        order = self._order()[: self.num_images]
-        chosen = self._share.rows(order[index * self.batch_size : (index + 1) * self.batch_size])
+        chosen = self._share.rows(self._chosen(index))
         rng = np.random.default_rng((self.seed, self.epoch, index, self._share.index))
         if self._crop is None:
             images = np.stack([self._source.pixels(number) for number in chosen])
@@ -188,6 +196,14 @@ class ImageBatches(keras.utils.PyDataset):
 
     def on_epoch_end(self) -> None:
         self.epoch += 1
+
+    def _name(self, number: int) -> str:
+        item = self._source.items[number]
+        return os.fspath(item) if isinstance(item, str | os.PathLike) else f"image {number}"
+
+    def _chosen(self, index: int) -> np.ndarray:
+        order = self._order()[: self.num_images]
+        return order[index * self.batch_size : (index + 1) * self.batch_size]
 
     def _order(self) -> np.ndarray:
         if not self.is_shuffled:

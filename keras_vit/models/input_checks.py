@@ -7,6 +7,7 @@ import keras
 import numpy as np
 
 MODEL_AXIS = "model"  # of a device mesh: along it the variables of one model are split
+_MAX_CHECKED = 64  # images; more would be felt at the start of a training
 
 
 def check_images(model: Any, images: Any) -> None:
@@ -26,6 +27,29 @@ def check_images(model: Any, images: Any) -> None:
     if problem is not None:
         model.has_warned = True
         warnings.warn(f"{type(model).__name__}: {problem}", UserWarning, stacklevel=3)
+
+
+def check_content(images: Any, what: str) -> None:
+    """Raises where an array of images is nothing to learn from: NaN, infinite, or all of one colour.
+
+    Args:
+        images: (batch, height, width, channels); anything but an array is left alone. At most 64 are looked at.
+        what: What the images are, in the error.
+    """
+    if not isinstance(images, np.ndarray) or images.ndim != 4 or not images.size:
+        return
+    sample = images[:: -(-len(images) // _MAX_CHECKED)]
+    if np.issubdtype(sample.dtype, np.floating) and not np.isfinite(sample).all():
+        broken = int((~np.isfinite(sample)).any((1, 2, 3)).sum())
+        raise ValueError(
+            f"Training needs finite images; got NaN or infinity in {broken} of {len(sample)} that were looked at, "
+            f"of {what}. Mend the images, or what scales them."
+        )
+    if (sample == sample[:, :1, :1]).all():
+        raise ValueError(
+            f"Training needs images with something on them; got one colour throughout in each of {len(sample)} that "
+            f"were looked at, of {what}. Look at the files, and at what crops and scales them."
+        )
 
 
 def check_labels(model: Any, data: Any, labels: Any) -> None:

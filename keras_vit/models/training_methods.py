@@ -7,7 +7,7 @@ import keras
 
 from keras_vit import hub
 from keras_vit.models import freezing, lora, preset_folder, roles
-from keras_vit.models.input_checks import check_images, check_labels
+from keras_vit.models.input_checks import check_content, check_images, check_labels
 from keras_vit.models.roles import Role
 
 
@@ -27,6 +27,7 @@ class TrainingMethods(keras.Model):
         for images, *labels in ((x, y), held_out if isinstance(held_out, list | tuple) else (held_out,)):
             check_images(self, images)
             check_labels(self, images, labels[0] if labels else None)
+        check_content(x, "x")
         self.forget_measurements()
         return super().fit(x, y, *args, **kwargs)
 

@@ -1,8 +1,10 @@
 """Keras callbacks of a training run: repeatable draws, the history, the best model so far, and a clean stop."""
 
 import csv
+import io
 import signal
 import threading
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType, TracebackType
@@ -10,6 +12,8 @@ from typing import Any, Self
 
 import keras
 import numpy as np
+
+from keras_vit.training.files import write_file
 
 
 class EpochSeeds(keras.callbacks.Callback):
@@ -38,42 +42,64 @@ class EpochSeeds(keras.callbacks.Callback):
             state.assign(draws.astype(keras.backend.standardize_dtype(state.dtype)))
 
 
-class History(keras.callbacks.CSVLogger):
+class History(keras.callbacks.Callback):
     """Writes one row per epoch, with the learning rate; a resumed run goes on below the rows that it keeps.
 
-    Used as a context manager around `model.fit`, and passed to it: the file is closed whatever happens.
+    The file is replaced as a whole, so it never holds half a row. Where it cannot be written, one warning says so, and
+    the next epoch tries again.
 
     Args:
         path: The CSV file.
     """
 
     def __init__(self, path: Path) -> None:
-        super().__init__(str(path), append=True)
+        super().__init__()
         self.path = path
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type | None, error: BaseException | None, traceback: TracebackType | None) -> None:
-        self.on_train_end()
-
-    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-        # Opened by the first epoch: only then it is known where the run goes on.
-        self.is_open = False
+        self.rows: list[dict[str, Any]] | None = None
+        self.error: OSError | None = None  # of the last try
+        self.has_warned = False
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        if not self.is_open:
-            _drop_rows_from(self.path, epoch)
-            super().on_train_begin()
-            self.is_open = True
+        if self.rows is None:  # only now it is known where the run goes on
+            self.rows = _rows_before(self.path, epoch)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         learning_rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
-        super().on_epoch_end(epoch, {**(logs or {}), "learning_rate": learning_rate})
+        row = {"epoch": epoch, **dict(sorted((logs or {}).items())), "learning_rate": learning_rate}
+        self.rows = [*(self.rows or []), row]
+        self._write()
+        if self.error is not None and not self.has_warned:
+            self.has_warned = True
+            warnings.warn(f"{self.path} could not be written: {self.error}. Training goes on.", stacklevel=2)
+
+    def finish(self) -> None:
+        """Writes what could not be written yet.
+
+        Raises:
+            OSError: It still cannot.
+        """
+        if self.error is not None:
+            self._write()
+        if self.error is not None:
+            raise self.error
+
+    def _write(self) -> None:
+        rows = self.rows or []
+        text = io.StringIO()
+        writer = csv.DictWriter(text, list(rows[-1]), restval="")
+        writer.writeheader()
+        writer.writerows(rows)
+        try:
+            write_file(self.path, text.getvalue())
+            self.error = None
+        except OSError as error:
+            self.error = error
 
 
 class KeepBest(keras.callbacks.Callback):
     """Calls `save` after each epoch whose validation accuracy is higher than any before.
+
+    Where saving fails, one warning says so, and the next epoch that is better than what was saved tries again.
 
     Args:
         save: Takes the epoch, counted from 1, and its validation accuracy.
@@ -84,12 +110,20 @@ class KeepBest(keras.callbacks.Callback):
         super().__init__()
         self.save = save
         self.best = best
+        self.has_warned = False
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         accuracy = float((logs or {})["val_accuracy"])
-        if accuracy > self.best:
+        if accuracy <= self.best:
+            return
+        try:
             self.save(epoch + 1, accuracy)
-            self.best = accuracy
+        except OSError as error:  # the disk is full
+            if not self.has_warned:
+                self.has_warned = True
+                warnings.warn(f"The best model so far: {error} Training goes on.", stacklevel=2)
+            return
+        self.best = accuracy
 
 
 class StopBetweenBatches(keras.callbacks.Callback):
@@ -97,9 +131,16 @@ class StopBetweenBatches(keras.callbacks.Callback):
 
     A second Ctrl-C stops at once. Used as a context manager around `model.fit`, and passed to it.
 
+    Args:
+        before_stop: Called before the training stops between two batches.
+
     Raises:
         KeyboardInterrupt: At the end of the batch during which Ctrl-C was pressed.
     """
+
+    def __init__(self, before_stop: Callable[[], None] | None = None) -> None:
+        super().__init__()
+        self.before_stop = before_stop
 
     def __enter__(self) -> Self:
         self.is_asked = False
@@ -113,6 +154,8 @@ class StopBetweenBatches(keras.callbacks.Callback):
             signal.signal(signal.SIGINT, self.previous)
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        if self.is_asked and self.before_stop is not None:
+            self.before_stop()
         self._stop_if_asked()
 
     def on_test_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
@@ -128,13 +171,11 @@ class StopBetweenBatches(keras.callbacks.Callback):
             raise KeyboardInterrupt
 
 
-def _drop_rows_from(path: Path, epoch: int) -> None:
-    """Removes rows of epochs that will be trained again: the run may have died before they were backed up."""
+def _rows_before(path: Path, epoch: int) -> list[dict[str, Any]]:
+    """Returns the rows of earlier epochs; later ones are trained again: the run died before they were backed up."""
     if not path.is_file():
-        return
+        return []
     with path.open(newline="", encoding="utf-8") as file:
-        header, *rows = list(csv.reader(file)) or [[]]
-    column = header.index("epoch") if "epoch" in header else None
-    kept = [row for row in rows if column is not None and len(row) == len(header) and int(row[column]) < epoch]
-    with path.open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows([header, *kept] if kept else [])
+        rows = list(csv.DictReader(file))
+    whole = [row for row in rows if None not in row.values() and None not in row]
+    return [row for row in whole if int(row.get("epoch", epoch)) < epoch]

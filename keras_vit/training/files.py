@@ -19,6 +19,8 @@ def write_file(path: str | Path, content: str | bytes) -> None:
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)
+            file.flush()
+            os.fsync(file.fileno())  # a power cut leaves the old content or the new
         os.chmod(temporary, 0o644)  # mkstemp keeps others from reading
         os.replace(temporary, path)
     except BaseException:

@@ -5,6 +5,7 @@ import dataclasses
 import datetime
 import functools
 import random
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,11 @@ import keras
 from keras_vit import data, hub, models
 from keras_vit.data import Augmentation
 from keras_vit.training.callbacks import EpochSeeds, History, KeepBest, StopBetweenBatches
+from keras_vit.training.checkpoint_files import CheckpointFiles
+from keras_vit.training.checkpointing import TrainingCheckpoint
 from keras_vit.training.curves import plot_curves
+from keras_vit.training.data_checks import check_data
+from keras_vit.training.divergence import DivergenceReport, StopWhenDiverged
 from keras_vit.training.evaluation import describe_accuracy
 from keras_vit.training.progress import TrainingProgress
 from keras_vit.training.recipes import Prepared, Recipe, peak_learning_rate, prepare
@@ -54,13 +59,14 @@ def run(
     Args:
         settings: What to train, on what, and how.
         folder: Where the run lives; laid out as `RunFolder` says.
-        resume: Goes on with the interrupted run in the folder, from its last finished epoch.
+        resume: Goes on with the interrupted run in the folder, from its last checkpoint, to the very same weights.
         overwrite: Replaces a run that is already in the folder.
         console: A `rich.console.Console` for the progress; None prints nothing.
 
     Raises:
-        ValueError: The settings or the folder do not allow the run; every difference from the run to be resumed is
-            listed.
+        ValueError: The settings, the folder or the data do not allow the run; every difference from the run to be
+            resumed is listed.
+        DivergedError: The loss became NaN or infinite; the message names the step, the images and what to do.
         OSError: The folder cannot be written.
         ImportError: The data needs an extra that is not installed.
         KeyboardInterrupt: Ctrl-C before the first epoch ended.
@@ -72,14 +78,17 @@ def run(
         files.check_new(overwrite=overwrite)
     # Keras draws its seeds from here. keras.utils.set_random_seed does the same, but imports TensorFlow if it is there.
     random.seed(settings.seed)
-    setup, train, validation = _prepare(settings)
+    setup, train, validation, facts = _prepare(settings)
     model = setup.model
-    if not resume:
-        files.start(settings)
-    best = max((row["val_accuracy"] for row in files.read_history()), default=-1.0) if resume else -1.0
+    check_data(train, validation)
+    if resume:
+        files.check_data(facts)
+    else:
+        files.start(settings, facts)
     save = functools.partial(_save, model, files, settings, train, validation)
-    keep_best = KeepBest(functools.partial(_save_average, setup, save), best)
-    is_finished = _fit(setup, train, validation, settings, files, keep_best, console)
+    is_finished = _fit(
+        setup, train, validation, settings, files, functools.partial(_save_average, setup, save), console
+    )
 
     history = files.read_history()
     if not history:
@@ -104,8 +113,8 @@ def run(
     )
 
 
-def _prepare(settings: RunSettings) -> tuple[Prepared, Any, Any]:
-    """Returns the model and what trains it, compiled, and the training and the validation data as they go into fit."""
+def _prepare(settings: RunSettings) -> tuple[Prepared, Any, Any, dict[str, Any]]:
+    """Returns the model and what trains it, compiled, both parts of the data as fit takes them, and facts of these."""
     recipe = settings.chosen_recipe
     build = functools.partial(
         models.from_preset,
@@ -132,7 +141,8 @@ def _prepare(settings: RunSettings) -> tuple[Prepared, Any, Any]:
     if is_from_elsewhere:  # also where no repository is known: the licence must stay
         model.provenance.setdefault("changes", [hub.FINE_TUNED])
     setup.trainer.compile(**setup.compile)
-    return setup, setup.adapt(train), setup.adapt(validation)
+    facts = {"train": train.facts(), "validation": validation.facts()}
+    return setup, setup.adapt(train), setup.adapt(validation), facts
 
 
 def _build(build: Any, recipe: Recipe, config: Any, num_classes: int) -> Any:
@@ -152,28 +162,34 @@ def _fit(
     validation: Any,
     settings: RunSettings,
     files: RunFolder,
-    keep_best: KeepBest,
+    save: Callable[[int, float], None],
     console: Any,
 ) -> bool:
     """Trains up to the last epoch; returns False if Ctrl-C came first."""
+    checkpoint_files = CheckpointFiles(files.checkpoint_folder)
+    report = DivergenceReport(train, checkpoint_files, functools.partial(_advise, setup, settings, files))
+    checkpoint = TrainingCheckpoint(
+        checkpoint_files, report, steps_per_epoch=len(train), every_steps=settings.checkpoint_steps
+    )
+    start = checkpoint.restore(setup.trainer)
+    history = History(files.history_file)
     with contextlib.ExitStack() as stack:
         callbacks = [
             *setup.fit["callbacks"],
             EpochSeeds(settings.seed, train),
-            stack.enter_context(History(files.history_file)),
-            keep_best,
-            # Last of the files: what is not backed up yet is trained again.
-            keras.callbacks.BackupAndRestore(
-                str(files.checkpoint_folder), double_checkpoint=True, delete_checkpoint=False
-            ),
-            stack.enter_context(StopBetweenBatches()),
+            StopWhenDiverged(report, start),
+            history,
+            KeepBest(save, files.best_accuracy(before_epoch=start.epoch)),
+            checkpoint,  # last of the files: what is not in it is trained again
+            stack.enter_context(StopBetweenBatches(checkpoint.save_now)),
         ]
         if console is not None:
             progress = TrainingProgress(console, num_epochs=setup.recipe.epochs, num_images=train.num_images)
             callbacks.append(stack.enter_context(progress))
         try:
             # The data shuffle themselves, by epoch; fit would shuffle batches in an order that no seed repeats.
-            setup.trainer.fit(
+            checkpoint.fit(
+                setup.trainer,
                 train,
                 validation_data=validation,
                 epochs=setup.recipe.epochs,
@@ -183,7 +199,20 @@ def _fit(
             )
         except KeyboardInterrupt:
             return False
+        finally:
+            history.finish()
     return True
+
+
+def _advise(setup: Prepared, settings: RunSettings, files: RunFolder) -> str:
+    """Returns what to do about a run that diverged."""
+    rate = float(f"{peak_learning_rate(setup.recipe, setup.model) / 3:.2g}")
+    places = {"data": settings.data, "preset": settings.preset, "teacher": settings.teacher}
+    command = settings.replace(learning_rate=rate).command_line(**places)
+    return (
+        "Resuming would diverge again. Train anew, with a lower learning rate: "
+        f"{command} --overwrite --out {shlex.quote(str(files.path))}"
+    )
 
 
 def _save_average(setup: Prepared, save: Callable[[int, float], None], epoch: int, accuracy: float) -> None:

@@ -5,14 +5,20 @@ import json
 import shutil
 import tempfile
 from pathlib import Path
+from typing import Any
 
+from keras_vit.data.fingerprint import fact_differences
+from keras_vit.training.files import write_file
 from keras_vit.training.run_settings import RunSettings
+
+_MAX_DIFFERENCES = 10  # in one message
 
 
 class RunFolder:
     """Paths and state of one training run on disk.
 
         settings.json   what the run was asked to do
+        data.json       what its data set looked like when it started
         history.csv     one row per finished epoch
         curves.png      the same as a picture
         model/          the preset folder: best weights so far, or the last epoch's once the run is finished
@@ -25,6 +31,7 @@ class RunFolder:
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         self.settings_file = self.path / "settings.json"
+        self.data_file = self.path / "data.json"
         self.history_file = self.path / "history.csv"
         self.curves_file = self.path / "curves.png"
         self.model_folder = self.path / "model"
@@ -63,6 +70,11 @@ class RunFolder:
         whole = [row for row in rows if None not in row.values()]
         return [{name: float(value) for name, value in row.items()} for row in whole]
 
+    def best_accuracy(self, *, before_epoch: int) -> float:
+        """Returns the highest validation accuracy of earlier epochs whose model is there, a share; -1 without one."""
+        earlier = [row["val_accuracy"] for row in self.read_history() if row["epoch"] < before_epoch]
+        return max(earlier, default=-1.0) if self.model_folder.is_dir() else -1.0
+
     def check_new(self, *, overwrite: bool) -> None:
         """Raises where a new run must not start, and changes nothing."""
         if self.is_run and not overwrite:
@@ -88,20 +100,57 @@ class RunFolder:
             )
         self._check_writable()
 
-    def start(self, settings: RunSettings) -> None:
-        """Makes the folder ready for a new run; removes what an earlier run left."""
+    def check_data(self, facts: dict[str, Any]) -> None:
+        """Raises where the data set is not the one that the run was started with, and changes nothing.
+
+        Args:
+            facts: As given to `start`.
+        """
+        if not self.data_file.is_file():  # of a run from before there was one
+            return
+        try:
+            before = json.loads(self.data_file.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise ValueError(f"{str(self.data_file)!r} does not describe a data set: {error}") from None
+        if differences := fact_differences(facts, before):
+            more = len(differences) - _MAX_DIFFERENCES
+            raise ValueError(
+                f"Resuming needs the data set that {str(self.path)!r} was started with; different are:\n"
+                + "\n".join(f"- {difference}" for difference in differences[:_MAX_DIFFERENCES])
+                + (f"\n- and {more} more" if more > 0 else "")
+                + "\nPut the data back, or train anew with --overwrite or in another folder (--out)."
+            )
+
+    def start(self, settings: RunSettings, facts: dict[str, Any] | None = None) -> None:
+        """Makes the folder ready for a new run; removes what an earlier run left.
+
+        Args:
+            settings: Of the new run.
+            facts: What its data set looks like, plain data; None: unknown.
+        """
         self.path.mkdir(parents=True, exist_ok=True)
-        for folder in (self.model_folder, self.checkpoint_folder):
-            shutil.rmtree(folder, ignore_errors=True)
-        for file in (self.history_file, self.curves_file):
+        self._remove_checkpoints()
+        shutil.rmtree(self.model_folder, ignore_errors=True)
+        for file in (self.history_file, self.curves_file, self.data_file):
             file.unlink(missing_ok=True)
+        if facts is not None:
+            write_file(self.data_file, json.dumps(facts, indent=1, ensure_ascii=False) + "\n")
         # There from the start: a run that stops in its first epoch can be resumed, and is not taken for finished.
         self.checkpoint_folder.mkdir()
-        self.settings_file.write_text(json.dumps(settings.to_dict(), indent=2) + "\n", encoding="utf-8")
+        # Last: killed before, the folder still is the earlier run's, without its results, or none.
+        write_file(self.settings_file, json.dumps(settings.to_dict(), indent=2) + "\n")
 
     def finish(self) -> None:
         """Marks the run as finished: nothing is left to resume."""
-        shutil.rmtree(self.checkpoint_folder)
+        self._remove_checkpoints()
+
+    def _remove_checkpoints(self) -> None:
+        # In one step: a folder with half of its files must not be taken for a run without checkpoints.
+        removed = self.path / ".checkpoint.removed"
+        shutil.rmtree(removed, ignore_errors=True)
+        if self.checkpoint_folder.exists():
+            self.checkpoint_folder.rename(removed)
+            shutil.rmtree(removed, ignore_errors=True)
 
     def _check_writable(self) -> None:
         existing = next(parent for parent in (self.path, *self.path.absolute().parents) if parent.exists())

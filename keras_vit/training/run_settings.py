@@ -57,6 +57,7 @@ class RunSettings(ModelConfig):
     use_augmentation: bool | None = _optional_switch()
     seed: int = whole(0, 0, 2**31 - 1)
     strict: bool = switch(False)  # an unreadable image is an error instead of being skipped
+    checkpoint_steps: int | None = whole(None, 1, 1_000_000_000, optional=True)  # None: at the end of epochs only
     license: str | None = _name(None)  # of the weights, as in model cards; None: the model's own, "mit"
 
     def __post_init__(self) -> None:
@@ -86,18 +87,22 @@ class RunSettings(ModelConfig):
 
     @property
     def command(self) -> str:
-        """The command line that trains with these settings."""
+        """The command line that trains with these settings, as it may be published."""
+        # Where folders lie on this machine is nobody's business.
+        places = {name: getattr(self, name) for name in ("data", "preset", "teacher")}
+        return self.command_line(**{name: place and dataset_name(place) for name, place in places.items()})
+
+    def command_line(self, **places: str | None) -> str:
+        """Returns the command line for these settings; `places` says what to call data, preset and teacher."""
         words = ["keras-vit train"]
         plain = get_recipe(self.recipe, data=self.data)
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
             usual = getattr(plain, field.name) if field.name in RECIPE_FIELDS else field.default
-            if field.name in ("data", "preset", "teacher") and value is not None:
-                value = dataset_name(value)  # where folders lie on this machine is nobody's business
             if field.name == "changes":
                 words += [f"--set {shlex.quote(f'{name}={_plain(each)}')}" for name, each in value.items()]
             elif value != usual:
-                words += _option(field.name, value)
+                words += _option(field.name, places.get(field.name, value))
         return " ".join(words)
 
     def differences(self, other: "RunSettings") -> list[str]:
