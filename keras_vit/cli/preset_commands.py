@@ -1,4 +1,4 @@
-"""`keras-vit evaluate`, `predict`, `list` and `show`: commands that use presets."""
+"""`keras-vit evaluate`, `list` and `show`: commands that use presets."""
 
 import json
 import sys
@@ -57,36 +57,10 @@ def evaluate(
         share = "-" if recall is None else f"{100 * recall:.1f} %"
         # Text, because a string's square brackets would be taken for colours.
         table.add_row(Text(name), share, str(num_correct), str(num_images))
-    _print_table(table)
+    print_table(table)
     if pictures is not None:
         typer.echo(f"pictures: {pictures / 'confusion.png'}, {pictures / 'mistakes.png'}")
     typer.echo(f"accuracy {result}")
-
-
-def predict(
-    images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Image files.")],
-    preset: Annotated[str, typer.Option(help="Name or folder of a model with weights.")] = "vit_digits",
-    top: Annotated[int, typer.Option(min=1, help="How many classes to name.")] = 5,
-    as_json: JsonOption = False,
-) -> None:
-    """Name the most probable classes of images."""
-    from keras_vit.models import from_preset
-
-    results = from_preset(preset).classify([str(image) for image in images], top=top)
-    if as_json:
-        keys = ("label", "probability")
-        rows = [
-            {"image": str(image), "classes": [dict(zip(keys, pair, strict=True)) for pair in result]}
-            for image, result in zip(images, results, strict=True)
-        ]
-        typer.echo(json.dumps(rows, indent=2))
-        return
-    table = Table("image", "class", "probability")
-    for image, result in zip(images, results, strict=True):
-        for index, (label, probability) in enumerate(result):
-            name = Text("" if index else str(image))
-            table.add_row(name, Text(label), f"{100 * probability:.1f} %", end_section=index == len(result) - 1)
-    _print_table(table)
 
 
 def list_presets(
@@ -122,7 +96,7 @@ def list_presets(
     elif as_markdown:
         typer.echo(markdown_page(presets), nl=False)
     else:
-        _print_table(rich_table(presets))
+        print_table(rich_table(presets))
         if num_hidden := len(found) - len(presets):
             typer.echo(f'{num_hidden} full names more: --all shows them, a pattern such as "vit_base*" some of them')
 
@@ -134,7 +108,8 @@ def show(name: Annotated[str, typer.Argument(help="Name or folder of a preset.")
     typer.echo(models.show(name))
 
 
-def _print_table(table: Table) -> None:
+def print_table(table: Table) -> None:
+    """Prints a table in the width of the terminal; into a pipe, without a limit."""
     # A pipe has no width: lines are as long as they need to be, so that grep and awk find whole names.
     console = Console(width=None if sys.stdout.isatty() else 500, highlight=False)
     console.print(table)
