@@ -30,7 +30,10 @@ WITHOUT_KERAS = {"checkpoints", "hub", "preprocessing"}
 # Packages that only some uses need: a function that needs one imports it.
 HEAVY = {
     "PIL",
+    "absl",
+    "braceexpand",
     "google",
+    "grain",
     "h5py",
     "huggingface_hub",
     "jax",
@@ -54,6 +57,7 @@ HEAVY = {
     "torchvision",
     "transformers",
     "typer",
+    "webdataset",
 }
 
 FILES = sorted(ROOT.rglob("*.py"))

@@ -148,7 +148,8 @@ class ImageBatches(keras.utils.PyDataset):
         self._share.batch_size(batch_size)  # raises early
         if not shuffle and (left_out := len(indices) - self.num_images):
             warnings.warn(
-                f"{left_out} of {len(indices)} images are left out: {self._share.num_replicas} devices need equal parts.",
+                f"{left_out} of {len(indices)} images are left out: {self._share.num_replicas} devices need equal "
+                "parts.",
                 stacklevel=2,
             )
         self.is_shuffled = shuffle

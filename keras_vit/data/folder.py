@@ -1,5 +1,6 @@
 """Folders of images: one sub-folder per class, split already or split here."""
 
+import dataclasses
 import os
 import warnings
 from pathlib import Path
@@ -31,26 +32,63 @@ def load_folder(folder: Path, settings: LoadSettings) -> tuple[ImageBatches, Ima
         ValueError: There are fewer than two classes, or a class without images.
         ImageError: With `strict`, a file can't be read.
     """
+    listing = list_folder(folder)
+    preprocessing = settings.preprocessing or Preprocessing()
+    source = ImageSource(listing.files, listing.labels, listing.class_names, preprocessing)
+    readable = _readable(source, folder, settings)
+    train_numbers = readable if listing.num_train is None else readable[readable < listing.num_train]
+    _check_classes_left(source, train_numbers)
+    return source.split(*listing.split(readable, settings), settings)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Listing:
+    """The image files under a folder.
+
+    Args:
+        folder: Where they lie.
+        files: Paths, those to train with first.
+        labels: (num_images,) class numbers.
+        class_names: In the order of the class numbers.
+        num_train: Files of the training part; None where the folder isn't parted.
+    """
+
+    folder: Path
+    files: list[Path]
+    labels: np.ndarray
+    class_names: tuple[str, ...]
+    num_train: int | None
+
+    def split(self, indices: np.ndarray, settings: LoadSettings) -> tuple[np.ndarray, np.ndarray]:
+        """Returns which of these images train and which validate, by number."""
+        if self.num_train is None:
+            train, validation = stratified_split(
+                indices, self.labels[indices], settings.validation_fraction, settings.seed
+            )
+        else:
+            train, validation = indices[indices < self.num_train], indices[indices >= self.num_train]
+        if len(validation) == 0:
+            raise ValueError(
+                f"Folder {self.folder} leaves no image to validate with. Each class needs 2 images or more."
+            )
+        return train, validation
+
+
+def list_folder(folder: Path) -> Listing:
+    """Returns the image files under a folder, unopened.
+
+    Raises:
+        ValueError: There are fewer than two classes, or a class without images.
+    """
     train_folder, validation_folder = _parts(folder)
     class_names = _class_names(train_folder)
     files, labels = _list_images(train_folder, class_names)
-    num_train = len(files)
+    num_train = None
     if validation_folder is not None:
+        num_train = len(files)
         validation_files, validation_labels = _list_validation_images(validation_folder, class_names)
         files, labels = files + validation_files, labels + validation_labels
-    source = ImageSource(files, np.array(labels), class_names, settings.preprocessing or Preprocessing())
-    readable = _readable(source, folder, settings)
-    in_train = readable < num_train
-    _check_classes_left(source, readable[in_train])
-    if validation_folder is None:
-        train, validation = stratified_split(
-            readable, source.labels[readable], settings.validation_fraction, settings.seed
-        )
-    else:
-        train, validation = readable[in_train], readable[~in_train]
-    if len(validation) == 0:
-        raise ValueError(f"Folder {folder} leaves no image to validate with. Each class needs 2 images or more.")
-    return source.split(train, validation, settings)
+    return Listing(folder=folder, files=files, labels=np.array(labels), class_names=class_names, num_train=num_train)
 
 
 def stratified_split(

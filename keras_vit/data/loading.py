@@ -9,6 +9,7 @@ from keras_vit.data.augmentation import Augmentation
 from keras_vit.data.digits import load_digits
 from keras_vit.data.folder import load_folder
 from keras_vit.data.settings import LoadSettings
+from keras_vit.data.shards import is_shards, load_shards
 from keras_vit.data.tfds import load_tfds
 from keras_vit.preprocessing import Preprocessing
 
@@ -33,7 +34,8 @@ def load(
         name: "digits": 1797 grey digits of 8 x 8 pixels from scikit-learn, offline, split once and for all into 1437 to
             train and 360 to validate. A folder: one sub-folder per class, or `train` and `val` (or `validation`, or
             `test`) that hold such sub-folders; a folder whose own name is "digits" is "./digits". "tfds:NAME": a data
-            set of TensorFlow Datasets, downloaded on first use.
+            set of TensorFlow Datasets, downloaded on first use. "shards/train-{000000..000099}.tar": tar shards, see
+            `shards.load_shards`.
         preprocessing: How images become model input, usually `model.preprocessing`. By default `Preprocessing()`,
             and for digits `DIGITS_PREPROCESSING`.
         batch_size: Images per batch, > 0; the last batch may be smaller.
@@ -50,7 +52,8 @@ def load(
         (train, validation): both yield (images, labels) with images (batch, height, width, channels) float32 as the
         model takes them, and labels (batch, num_classes) float32, one-hot; both have `class_names`, `num_classes`,
         `num_images` and `len()`, the number of batches. "digits" and folders give `ImageBatches`, which need no
-        TensorFlow; "tfds:NAME" gives a `tf.data.Dataset`.
+        TensorFlow; "tfds:NAME" gives a `tf.data.Dataset`, tar shards `StreamBatches`. Made under a
+        `keras.distribution`, each process gets its own share of the images.
 
     Raises:
         ValueError: An unknown name (the message suggests close ones), a setting out of range, a folder without at least
@@ -71,6 +74,8 @@ def load(
         return load_digits(settings)
     if isinstance(name, str) and name.startswith(TFDS_PREFIX):
         return load_tfds(name.removeprefix(TFDS_PREFIX), settings)
+    if isinstance(name, str) and is_shards(name):
+        return load_shards(name, settings)
     folder = Path(name).expanduser()
     if folder.is_dir():
         return load_folder(folder, settings)

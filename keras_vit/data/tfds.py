@@ -8,6 +8,7 @@ import numpy as np
 from keras_vit.data.augmenter import Augmenter
 from keras_vit.data.geometry import random_crop
 from keras_vit.data.settings import LoadSettings
+from keras_vit.data.share import Share
 from keras_vit.preprocessing import Preprocessing, load_image
 
 VALIDATION_NAMES = ("validation", "test")  # the first that is there is used
@@ -18,7 +19,8 @@ def load_tfds(name: str, settings: LoadSettings) -> tuple[Any, Any]:
     """Returns (train, validation) as `tf.data.Dataset`; works under every Keras backend, and downloads on first use.
 
     Images pass through the same Preprocessing and Augmentation as those of a folder, in `tf.numpy_function`. A data set
-    without "validation" and "test" gives the last part of "train" to validation.
+    without "validation" and "test" gives the last part of "train" to validation. Several processes read an even part of
+    each split, with as many batches in each.
 
     Args:
         name: As `tfds.load` takes it, for example "cifar10" or "imagenet_v2/matched-frequency".
@@ -97,7 +99,9 @@ def _pipeline(
     shape = (*preprocessing.image_size, preprocessing.num_channels)
     augmentation = settings.augmentation if is_training else None
     crop = augmentation.crop if augmentation else None
-    augmenter = Augmenter(augmentation, preprocessing, settings.batch_size) if augmentation else None
+    share = Share.current()
+    rows = share.batch_size(settings.batch_size)
+    augmenter = Augmenter(augmentation, preprocessing, rows) if augmentation else None
 
     def fit_image(image: np.ndarray, seed: np.int64) -> np.ndarray:
         if crop is None:
@@ -119,14 +123,18 @@ def _pipeline(
         return tf.ensure_shape(images, (None, *shape)), tf.ensure_shape(labels, (None, len(class_names)))
 
     config = tfds.ReadConfig(shuffle_seed=settings.seed)
+    if share.num_shares > 1:
+        split = tfds.even_splits(split, share.num_shares, drop_remainder=True)[share.index]
     examples = builder.as_dataset(split=split, shuffle_files=is_training, read_config=config)
-    num_images = int(examples.cardinality())
+    num_images = share.count(int(examples.cardinality()) * share.num_shares)  # of all processes
+    own_images = num_images // share.num_shares
     if is_training:
-        examples = examples.shuffle(min(num_images, MAX_SHUFFLED_IMAGES), seed=settings.seed)
+        examples = examples.shuffle(min(own_images, MAX_SHUFFLED_IMAGES), seed=settings.seed)
+    examples = examples.take(own_images)
     seeds = tf.data.Dataset.random(settings.seed, rerandomize_each_iteration=True)
     # Order is kept, so that equal seeds give equal batches.
     images = tf.data.Dataset.zip(examples, seeds).map(map_image, settings.num_workers, deterministic=True)
-    batches = tf.data.Dataset.zip(images.batch(settings.batch_size), seeds).map(map_batch).prefetch(2)
+    batches = tf.data.Dataset.zip(images.batch(rows), seeds).map(map_batch).prefetch(2)
     batches.class_names = class_names
     batches.num_classes = len(class_names)
     batches.num_images = num_images
