@@ -20,7 +20,8 @@ def push(
         bool, typer.Option(help="Add files for keras.saving.load_model; the weights are then there twice.")
     ] = True,
     as_is: Annotated[
-        bool, typer.Option("--as-is", help="Upload the files of the folder, its README.md too, as they are.")
+        bool,
+        typer.Option("--as-is", help="Upload the files of the folder as they are, as is always done with adapters."),
     ] = False,
     dry_run: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="Write the files there, upload nothing.")
@@ -34,6 +35,7 @@ def push(
     """
     from keras_vit import hub, models
 
+    as_is = as_is or hub.is_adapter(Path(preset))
     if as_is and dry_run:
         raise ValueError(
             "--as-is needs no --dry-run: the folder has the files that are uploaded. Leave out one of them."

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from keras_vit.hub.card_text import REPOSITORY
-from keras_vit.hub.folder import KERAS_FILES, read_config
+from keras_vit.hub.folder import KERAS_FILES, is_adapter, read_settings
 from keras_vit.hub.licences import HUB_LICENCES, card_licence
 
 _REQUIRED = ("license", "library_name", "pipeline_tag", "tags")
@@ -28,7 +28,7 @@ def check_card(folder: str | os.PathLike[str]) -> list[str]:
         ValueError: config.json cannot be read.
     """
     folder = Path(folder)
-    settings = read_config(folder)
+    settings = read_settings(folder)
     card = folder / "README.md"
     if not card.is_file():
         return ["README.md is missing; save the model again."]
@@ -48,6 +48,7 @@ def check_card(folder: str | os.PathLike[str]) -> list[str]:
         *_check_licence(metadata, provenance, folder),
         *_check_kind(metadata, folder),
         *_check_source(metadata, provenance),
+        *(_check_adapter(metadata) if is_adapter(folder) else ()),
         *_check_results(metadata, provenance),
         *_check_links(text, folder),
     ]
@@ -117,6 +118,15 @@ def _check_source(metadata: Mapping[str, Any], provenance: Mapping[str, Any]) ->
     if datasets is not None and not (isinstance(datasets, list) and all(isinstance(name, str) for name in datasets)):
         problems.append(f"datasets need to be a list of names; got {datasets!r}.")
     return problems
+
+
+def _check_adapter(metadata: Mapping[str, Any]) -> list[str]:
+    needed = {"base_model": metadata.get("base_model"), "base_model_relation": "adapter"}
+    absent = [name for name, value in needed.items() if not value or metadata.get(name) != value]
+    return [
+        f"The metadata of an adapter need its base_model, and base_model_relation: adapter; {name} is not so."
+        for name in absent
+    ]
 
 
 def _check_results(metadata: Mapping[str, Any], provenance: Mapping[str, Any]) -> list[str]:

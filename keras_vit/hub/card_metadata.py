@@ -25,13 +25,16 @@ def _metadata(record: CardRecord) -> dict[str, Any]:
     # The Hub shows a library's own line of code beside the card: Keras' works where Keras' files are.
     metadata["library_name"] = "keras" if record.has_keras_files else "keras_vit"
     metadata["pipeline_tag"] = task
-    metadata["tags"] = ["keras", "keras_vit", "vision-transformer", "computer-vision", task]
+    tags = ["keras", "keras_vit", "vision-transformer", "computer-vision", task]
+    metadata["tags"] = [*tags, "lora", "peft"] if record.adapter else tags
     if datasets := list(record.datasets):
         metadata["datasets"] = datasets
     if source.get("repo_id"):
         metadata["base_model"] = source["repo_id"]
         # A mere conversion is none of the relations that the Hub knows.
-        if provenance.get("training") or FINE_TUNED in (provenance.get("changes") or ()):
+        if record.adapter:
+            metadata["base_model_relation"] = "adapter"
+        elif provenance.get("training") or FINE_TUNED in (provenance.get("changes") or ()):
             metadata["base_model_relation"] = "finetune"
     evaluation = provenance.get("evaluation") or {}
     if evaluation.get("dataset") and evaluation.get("accuracy") is not None:

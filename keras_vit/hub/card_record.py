@@ -71,6 +71,8 @@ class CardRecord:
         layout: Who else loads the folder: "timm" (and transformers through it), "transformers", or "keras_vit" for
             nobody.
         curves_file: Picture of the training curves that lies beside the card.
+        adapter: Of an adapter, which is in the folder instead of a model: {"base" (name or folder), "rank", "alpha",
+            "modules" (timm's names), "parameters" (of it alone)}.
         tolerances: What `model.verify()` allows, by dtype, as shares of the root mean square; None where the folder has
             no certificate.
     """
@@ -95,6 +97,7 @@ class CardRecord:
     has_keras_files: bool = False
     layout: str = "keras_vit"
     curves_file: str | None = None
+    adapter: Mapping[str, Any] = field(default_factory=dict)
     tolerances: Mapping[str, float] | None = None
 
     def __post_init__(self) -> None:

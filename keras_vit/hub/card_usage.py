@@ -4,13 +4,15 @@ import json
 from typing import Any
 
 from keras_vit.hub.card_record import CardRecord
-from keras_vit.hub.card_text import code
+from keras_vit.hub.card_text import REPOSITORY, code
 
 _PIL_MODES = {1: "L", 3: "RGB"}
 
 
 def usage(record: CardRecord) -> str:
     """Returns the text of the section "Usage"."""
+    if record.adapter:
+        return "\n\n".join([_keras_vit(record), _onto_base(record), *_peft(record)])
     parts = [_keras_vit(record)]
     if record.has_keras_files:
         parts.append(_keras(record))
@@ -40,6 +42,35 @@ def _keras_vit(record: CardRecord) -> str:
         f"{code('python', *lines)}\n\nTo train it on three classes of your own:\n\n"
         f"{code('python', 'import keras_vit', '', tuning)}"
     )
+
+
+def _onto_base(record: CardRecord) -> str:
+    lines = [
+        "import keras_vit",
+        "",
+        f"model = keras_vit.from_preset({_quote(record.adapter['base'])}{_classes(record)})",
+        f"model.load_adapter({_quote(record.repo_id or record.name)})",
+    ]
+    return f"That loads the base too. Onto a base that is loaded already:\n\n{code('python', *lines)}"
+
+
+def _peft(record: CardRecord) -> list[str]:
+    if record.layout != "timm":
+        return []
+    base, name = record.adapter["base"], record.repo_id or record.name
+    place = f"hf-hub:{base}" if REPOSITORY.fullmatch(base) else f"local-dir:{base}"
+    lines = [
+        "import timm",
+        "from peft import PeftModel",
+        "",
+        f"base = timm.create_model({_quote(place)}, pretrained=True{_classes(record)})",
+        f"model = PeftModel.from_pretrained(base, {_quote(name)}).eval()",
+    ]
+    return [f"In timm, with PEFT:\n\n{code('python', *lines)}"]
+
+
+def _classes(record: CardRecord) -> str:
+    return f", num_classes={record.num_classes}" if record.num_classes else ""
 
 
 def _keras(record: CardRecord) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
-from keras_vit.hub.folder import CONFIG_FILE, PROCESSOR_FILE, read_json
+from keras_vit.hub.folder import ADAPTER_FILES, CONFIG_FILE, PROCESSOR_FILE, read_json
 from keras_vit.hub.repository import Repository
 from keras_vit.hub.snapshot import Snapshot, open_snapshot
 
@@ -67,6 +67,9 @@ def download(
         known_names=known_names,
     )
     snapshot = open_snapshot(repository, local_files_only=local_files_only)
+    if not snapshot.has(CONFIG_FILE) and snapshot.has(ADAPTER_FILES[0]):
+        _fetch_adapter(snapshot, check_settings)
+        return snapshot.folder, snapshot.commit
     snapshot.fetch([CONFIG_FILE])
     config = read_json(snapshot.folder / CONFIG_FILE)
     snapshot.fetch(_settings_files(config, snapshot))
@@ -75,6 +78,16 @@ def download(
     if load_weights:
         snapshot.fetch(_weights_files(config, snapshot))
     return snapshot.folder, snapshot.commit
+
+
+def _fetch_adapter(snapshot: Snapshot, check_settings: Callable[[Path], object] | None) -> None:
+    settings_file, weights_file = ADAPTER_FILES
+    snapshot.fetch([settings_file, *([_CARD_FILE] if snapshot.has(_CARD_FILE) else [])])
+    if check_settings is not None:
+        check_settings(snapshot.folder)
+    if not snapshot.has(weights_file):
+        snapshot.refuse_other_weights(weights_file)
+    snapshot.fetch([weights_file])
 
 
 def _is_keras_hub(config: dict[str, Any]) -> bool:

@@ -12,9 +12,19 @@ from pathlib import Path
 from typing import Any
 
 CONFIG_FILE = "config.json"
+ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")  # of PEFT; nothing else is needed of an adapter
 KERAS_FILES = ("metadata.json", "model.weights.h5")  # Keras' own; config.json serves both
 PROCESSOR_FILE = "preprocessor_config.json"  # of folders for transformers
-PRESET_FILES = (CONFIG_FILE, "model.safetensors", "README.md", "LICENSE", "curves.png", *KERAS_FILES, PROCESSOR_FILE)
+PRESET_FILES = (
+    CONFIG_FILE,
+    *ADAPTER_FILES,
+    "model.safetensors",
+    "README.md",
+    "LICENSE",
+    "curves.png",
+    *KERAS_FILES,
+    PROCESSOR_FILE,
+)
 
 _SYSTEM_FILES = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})  # file managers leave these anywhere
 _MAX_CONFIG_BYTES = 25_000_000  # 21,000 class names need less than 1 MB
@@ -81,6 +91,42 @@ def read_config(folder: str | os.PathLike[str]) -> dict[str, Any]:
     if not path.is_file():
         raise FileNotFoundError(f"A preset folder needs a config.json; {folder} has none.")
     return read_json(path)
+
+
+def is_adapter(folder: Path) -> bool:
+    """Whether a folder holds an adapter, and not a whole model."""
+    return (folder / ADAPTER_FILES[0]).is_file() and not (folder / CONFIG_FILE).is_file()
+
+
+def read_settings(folder: str | os.PathLike[str]) -> dict[str, Any]:
+    """Returns a folder's config.json or, of an adapter, adapter_config.json with the section of keras_vit.
+
+    That section is in the file of weights, because PEFT warns of keys that it does not know.
+
+    Raises:
+        FileNotFoundError: There is no such folder, or neither file in it.
+        ValueError: A file cannot be read.
+    """
+    folder = Path(folder)
+    if not is_adapter(folder):
+        return read_config(folder)
+    settings = read_json(folder / ADAPTER_FILES[0])
+    settings.pop("keras_vit", None)
+    section = _read_section(folder / ADAPTER_FILES[1])
+    return {**settings, "keras_vit": section} if section else settings
+
+
+def _read_section(path: Path) -> dict[str, Any]:
+    import safetensors
+
+    if not path.is_file():
+        return {}
+    try:
+        with safetensors.safe_open(path, framework="np") as file:
+            section = json.loads((file.metadata() or {}).get("keras_vit", "{}"), parse_constant=_refuse_constant)
+    except (safetensors.SafetensorError, ValueError, RecursionError) as error:
+        raise ValueError(f"{path} is damaged: {error}.") from error
+    return section if isinstance(section, dict) else {}
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -162,7 +208,7 @@ def _check_target(target: Path, writers: Mapping[str, object]) -> None:
 
 def _is_preset(folder: Path) -> bool:
     try:
-        return not {"keras_vit", "keras_vit_version"}.isdisjoint(read_config(folder))
+        return not {"keras_vit", "keras_vit_version"}.isdisjoint(read_settings(folder))
     except (OSError, ValueError):
         return False
 

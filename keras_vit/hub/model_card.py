@@ -6,6 +6,7 @@ from typing import Any
 from keras_vit.hub.card_metadata import front_matter
 from keras_vit.hub.card_record import CardRecord
 from keras_vit.hub.card_text import (
+    REPOSITORY,
     code,
     format_count,
     format_value,
@@ -53,9 +54,30 @@ def _summary(record: CardRecord) -> str:
     if dataset:
         origin += f" It was trained on `{one_line(dataset)}`."
     return (
-        f"A Vision Transformer (`keras_vit.{record.class_name}`) that {what}.{origin} "
+        f"{_kind(record)} (`keras_vit.{record.class_name}`) that {what}.{origin} "
         "It runs in Keras 3 on TensorFlow, JAX and PyTorch."
     )
+
+
+def _kind(record: CardRecord) -> str:
+    return (
+        "An adapter (LoRA): with its base, it makes a Vision Transformer" if record.adapter else "A Vision Transformer"
+    )
+
+
+def _adapter(record: CardRecord) -> list[tuple[str, str]]:
+    adapter = record.adapter
+    if not adapter:
+        return []
+    modules = ", ".join(f"`{one_line(module)}`" for module in adapter["modules"])
+    return [
+        (
+            "Base",
+            repository_link(adapter["base"]) if REPOSITORY.fullmatch(adapter["base"]) else one_line(adapter["base"]),
+        ),
+        ("LoRA", f"rank {adapter['rank']}, alpha {adapter['alpha']}, on {modules}; the head is trained as a whole"),
+        ("Parameters of the adapter", f"{adapter['parameters']:,}"),
+    ]
 
 
 def _details(record: CardRecord) -> list[tuple[str, str]]:
@@ -66,6 +88,7 @@ def _details(record: CardRecord) -> list[tuple[str, str]]:
     config = {name: record.config[name] for name in _ARCHITECTURE if record.config.get(name) is not None}
     papers = ", ".join(f"[{paper.title}](https://arxiv.org/abs/{paper.arxiv})" for paper in record.papers)
     return [
+        *_adapter(record),
         ("Parameters", f"{record.parameters:,}"),
         ("Multiply-accumulates", f"{format_count(record.macs)} for an image" if record.macs else ""),
         (

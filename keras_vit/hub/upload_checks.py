@@ -7,7 +7,7 @@ from typing import Any
 
 from keras_vit.hub.card_check import check_card
 from keras_vit.hub.client_errors import ODD_TOKEN
-from keras_vit.hub.folder import CONFIG_FILE, KERAS_FILES, PRESET_FILES, read_config
+from keras_vit.hub.folder import ADAPTER_FILES, CONFIG_FILE, KERAS_FILES, PRESET_FILES, is_adapter, read_settings
 from keras_vit.hub.licences import read_card_licence, resolve_licence
 
 _NEEDED_FILES = (CONFIG_FILE, "model.safetensors", "README.md")
@@ -47,7 +47,7 @@ def check_folder(folder: Path, license: str | None = None) -> dict[str, Path]:  
         FileNotFoundError: There is no such folder, or no config.json in it.
         ValueError: It is no complete preset, or its weights may not be published under what it says.
     """
-    settings = read_config(folder)
+    settings = read_settings(folder)
     if {"keras_vit", "keras_vit_version"}.isdisjoint(settings):
         raise ValueError(
             f"Publishing needs a folder that keras_vit wrote; {folder} holds another model. Convert it first: "
@@ -58,10 +58,12 @@ def check_folder(folder: Path, license: str | None = None) -> dict[str, Path]:  
     if odd:  # a link could lead to anything on this machine
         raise ValueError(f"Publishing needs plain files; {', '.join(odd)} in {folder} are not. Copy the content there.")
     needed = (*_NEEDED_FILES, *(KERAS_FILES if "registered_name" in settings else ()))
+    if is_adapter(folder):
+        needed = (*ADAPTER_FILES, "README.md")
     missing = [name for name in needed if name not in files]
     if missing:
         raise ValueError(f"Publishing needs a complete preset; {folder} lacks {', '.join(missing)}. Save it again.")
-    _check_weights(files["model.safetensors"])
+    _check_weights(files[ADAPTER_FILES[1] if is_adapter(folder) else "model.safetensors"])
     _check_licence(settings, files["README.md"], license)
     faults = check_card(folder)
     if faults:

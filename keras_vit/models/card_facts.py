@@ -21,15 +21,16 @@ _DATASETS = {
 }
 
 
-def collect(model: Any, name: str, **folder: Any) -> hub.CardRecord:
+def collect(model: Any, name: str, *, provenance: dict[str, Any] | None = None, **folder: Any) -> hub.CardRecord:
     """Returns the record that a model's card is written from.
 
     Args:
         model: A model of this package.
         name: Title of the card.
+        provenance: What is said of the weights; None takes the model's.
         folder: Fields of `CardRecord` about the files beside the card.
     """
-    provenance = model.provenance
+    provenance = model.provenance if provenance is None else provenance
     source = (provenance.get("source") or {}).get("repo_id") or ""
     image_size = model.config.image_size or model.preprocessing.image_size
     return hub.CardRecord(

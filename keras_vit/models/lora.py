@@ -9,7 +9,7 @@ import numpy as np
 
 from keras_vit.models.roles import require_roles, roles_of
 
-_MATRICES = ("lora_kernel_a", "lora_kernel_b")
+MATRICES = ("lora_kernel_a", "lora_kernel_b")
 _HEAD = "head"
 
 
@@ -57,6 +57,16 @@ def add_matrices(model: Any, paths: Iterable[str], rank: int, alpha: float | Non
     model.lora = {"rank": rank, "alpha": alpha, "layers": list(layers)}
 
 
+def trains_base(model: Any) -> bool:
+    """Whether training changes more than the head and LoRA's matrices."""
+    kept = {
+        id(weight)
+        for path, weight in model.weights_by_path().items()
+        if is_matrix(path) or path.startswith(_HEAD + "/")
+    }
+    return any(id(weight) not in kept for weight in model.trainable_weights)
+
+
 def find_layer(model: Any, path: str) -> Any:
     """Returns the layer at a path, such as "encoder_0/attention/qkv"."""
     name, *names = path.split("/")
@@ -68,7 +78,7 @@ def find_layer(model: Any, path: str) -> Any:
 
 def is_matrix(path: str) -> bool:
     """Whether the variable at a path is one of LoRA's."""
-    return path.endswith(_MATRICES)
+    return path.endswith(MATRICES)
 
 
 def merged_weights(model: Any) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 import contextlib
 import functools
 import gc
-import json
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -15,7 +14,8 @@ import numpy as np
 
 from keras_vit import checkpoints, hub
 from keras_vit.layers.initialization import draw_skipped, skip_initialization
-from keras_vit.models import card_facts, catalogue, certificate, keras_files, lora, quantization
+from keras_vit.models import adapter_loading, card_facts, catalogue, certificate, keras_files, lora, quantization
+from keras_vit.models.folders import write_json
 from keras_vit.models.plausible_size import check_size
 from keras_vit.models.source import Source, open_source
 from keras_vit.preprocessing import Preprocessing
@@ -98,7 +98,7 @@ def _write(
         tolerances=recorded.get("tolerances"),
     )
     writers: dict[str, Callable[[Path], object]] = {
-        name: functools.partial(_write_json, content=content) for name, content in settings.items()
+        name: functools.partial(write_json, content=content) for name, content in settings.items()
     }
     writers[WEIGHTS_FILE] = lambda path: checkpoints.write(path, tensors)
     if has_keras_files:
@@ -111,10 +111,6 @@ def _write(
         writers[CURVES_FILE] = lambda path: path.write_bytes(curves)
     hub.write_folder(folder, writers)
     return folder
-
-
-def _write_json(path: Path, content: dict[str, Any]) -> None:
-    path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def build_card(
@@ -192,6 +188,9 @@ def load(
             f"{description.architecture}. Use keras_vit.from_preset({source.name!r}) or "
             f"keras_vit.{description.architecture}.from_preset."
         )
+    given = changes
+    if source.adapter is not None:
+        changes = adapter_loading.needed_changes(source.adapter, description.config) | changes
     config = _change(description.config, changes)
     is_same = changes.keys() <= TRAINING_FIELDS
     arguments = {
@@ -204,12 +203,20 @@ def load(
     if source.weights is None:
         return model_class(config, **{**arguments, "provenance": None})  # new weights have no history
     check_size(source)
+    if source.adapter is not None:
+        adapter_loading.check_changed_size(source, config)
     with _garbage_collection_paused():
         with skip_initialization():
             model = model_class(config, **arguments)
         model.certificate = description.certificate if is_same else None
         model.curves = _read_curves(source.weights.parent) if is_same else None
         _load_weights(model, source, has_new_head="num_classes" in changes)
+    model.base = source.origin
+    has_new_head = "num_classes" in given
+    if source.adapter is not None:
+        adapter_loading.apply(model, source.adapter, has_own_head=has_new_head)
+    if has_new_head and config.num_classes:
+        sys.stderr.write(f"{source.name}: new head for {config.num_classes} classes, random weights.\n")
     return model
 
 
@@ -275,8 +282,6 @@ def _load_weights(model: Any, source: Source, *, has_new_head: bool) -> None:
             ignored=left_out | key_map.ignored,
         )
     draw_skipped(model, {weights[path].path for path in new})
-    if has_new_head and model.config.num_classes:
-        sys.stderr.write(f"{source.name}: new head for {model.config.num_classes} classes, random weights.\n")
 
 
 def _added(model: Any, stored: Any) -> list[str]:

@@ -7,7 +7,7 @@ from typing import Any, Self
 import keras
 
 from keras_vit.hub import COMMIT_MESSAGE, Upload
-from keras_vit.models import certificate, preset_folder, publishing
+from keras_vit.models import adapter_loading, adapter_saving, certificate, preset_folder, publishing
 from keras_vit.models.certificate import Verification
 
 KEEP: Any = object()  # "as the preset has it", where None means something else
@@ -144,6 +144,86 @@ class PresetMethods(keras.Model):
             dry_run=dry_run,
             license=license,
             keras_files=keras_files,
+            private=private,
+            revision=revision,
+            create_pr=create_pr,
+            commit_message=commit_message,
+            token=token,
+            endpoint=endpoint,
+        )
+
+    def save_adapter(self, folder: str | os.PathLike[str], *, base: str | None = None) -> Path:
+        """Writes what LoRA learned, and the head, without the model that it was learned on: a few megabytes.
+
+        `keras_vit.from_preset(folder)` loads the base and then the adapter; `peft.PeftModel.from_pretrained` puts it
+        on the same model of timm.
+
+        Args:
+            folder: Where to write.
+            base: Name, folder or repository of the model as it was before; None takes what it was loaded from.
+
+        Raises:
+            ValueError: There is no LoRA, the base is not known or has been trained since, or a weight is not finite.
+            OSError: The folder cannot be written; an older one stays as it was.
+        """
+        return adapter_saving.save(self, folder, base=base)
+
+    def load_adapter(self, adapter: str | os.PathLike[str], **download: Any) -> None:
+        """Puts an adapter onto this model, its base; it then trains as after `enable_lora`.
+
+        Args:
+            adapter: Folder that `save_adapter` or PEFT wrote, or a Hub repository, "owner/name".
+            download: `revision`, `token`, `cache_dir`, `endpoint`, `local_files_only` as in `keras_vit.hub.download`.
+
+        Raises:
+            ValueError: It is no LoRA adapter, or it does not fit: all differences are listed, and nothing is changed.
+            OSError: The repository cannot be downloaded.
+        """
+        adapter_loading.load_onto(self, adapter, **download)
+
+    def push_adapter(
+        self,
+        repository: str,
+        *,
+        base: str | None = None,
+        private: bool | None = None,
+        revision: str | None = None,
+        create_pr: bool = False,
+        commit_message: str = COMMIT_MESSAGE,
+        token: str | bool | None = None,
+        endpoint: str | None = None,
+        dry_run: bool | str | os.PathLike[str] = False,
+        license: str | None = None,  # noqa: A002
+    ) -> Upload | Path:
+        """Publishes what LoRA learned on the Hub, in one commit: a folder as of `save_adapter`.
+
+        Args:
+            repository: "owner/name" or "hf://owner/name"; made where there is none.
+            base: Repository of the model as it was before; None takes what it was loaded from.
+            private: As in `push_to_hub`, like all that follow.
+            revision: Branch; None means the main one.
+            create_pr: Whether to propose the change as a pull request.
+            commit_message: Title of the commit or pull request.
+            token: Access token; None takes the one that is logged in.
+            endpoint: Address of the Hub; None takes the usual one.
+            dry_run: True, or a folder: writes what would be uploaded, and uploads nothing.
+            license: Licence of the weights where none is recorded; that of the base stays.
+
+        Returns:
+            What was published; the folder where nothing was, because of `dry_run`.
+
+        Raises:
+            ValueError: There is no LoRA, the base is not on the Hub, or as in `push_to_hub`.
+            PermissionError: The token is unknown to the Hub, or may not write there.
+            ConnectionError: The Hub cannot be reached, or fails.
+            OSError: The Hub refuses the upload.
+        """
+        return adapter_saving.push(
+            self,
+            repository,
+            base=base,
+            dry_run=dry_run,
+            license=license,
             private=private,
             revision=revision,
             create_pr=create_pr,

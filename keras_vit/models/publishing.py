@@ -7,6 +7,7 @@ from typing import Any
 
 from keras_vit import hub
 from keras_vit.models import conversion_facts, preset_folder
+from keras_vit.models.folders import temporary_folder
 
 
 def push(
@@ -25,13 +26,9 @@ def push(
     model.provenance = hub.resolve_licence(model.provenance, license)
     conversion_facts.note(model)
     if dry_run is not False:
-        folder = _temporary_folder(repo_id) if dry_run is True else Path(dry_run)
+        folder = temporary_folder(repo_id) if dry_run is True else Path(dry_run)
         return preset_folder.save(model, folder, certify=True, has_keras_files=keras_files, repo_id=repo_id)
     with tempfile.TemporaryDirectory(prefix="keras_vit-") as temporary:
         folder = Path(temporary, "preset")
         preset_folder.save(model, folder, certify=True, has_keras_files=keras_files, repo_id=repo_id)
         return hub.upload_preset(repo_id, folder, license=license, **request)
-
-
-def _temporary_folder(repo_id: str) -> Path:
-    return Path(tempfile.mkdtemp(prefix="keras_vit-")) / repo_id.split("/")[1]

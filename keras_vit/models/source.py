@@ -8,6 +8,7 @@ from typing import Any
 
 from keras_vit import checkpoints, hub
 from keras_vit.models import catalogue
+from keras_vit.models.adapter import Adapter, read_adapter
 from keras_vit.models.layout import Description, KeyMap, Layout, Tensors
 
 _KERAS_HUB_FILES = ("config.json", "task.json", "preprocessor.json", "image_converter.json")
@@ -25,6 +26,8 @@ class Source:
         settings: What its configuration files say; empty where the catalogue or the tensors say it.
         description: The same, in our words.
         weights: File, or folder of a layout with several, of the weights; None where only settings are known.
+        origin: Name and revision by which it can be opened again, anywhere if it is not a folder or file.
+        adapter: What is to be put onto the model.
     """
 
     name: str
@@ -32,6 +35,8 @@ class Source:
     settings: dict[str, Any]
     description: Description
     weights: Path | None
+    origin: dict[str, Any] | None = None
+    adapter: Adapter | None = None
 
     def open_weights(self) -> Any:
         """Returns the tensors, read one by one as they are asked for; close them, or use them in a `with` block."""
@@ -58,11 +63,44 @@ def open_source(
     Raises:
         ValueError: The name is unknown, or the checkpoint is of a kind that cannot be read.
     """
+    found = _locate(preset, load_weights, revision, dict(download))
+    if isinstance(found, Source):
+        return found
+    if found.base is None:
+        raise ValueError(
+            f"{found.name} needs base_model_name_or_path in adapter_config.json; got None. Load the model that it was "
+            "learned on, and put it onto that: model.load_adapter(...)."
+        )
+    base = _locate(found.base, load_weights, found.revision, dict(download))
+    if isinstance(base, Adapter):
+        raise ValueError(f"{found.name} needs a base that is a whole model; {found.base!r} is an adapter itself.")
+    return dataclasses.replace(base, adapter=found)
+
+
+def open_adapter(preset: str | os.PathLike[str], *, revision: str | None = None, **download: Any) -> Adapter:
+    """Finds an adapter in a folder or Hub repository, without its base; arguments as of `open_source`.
+
+    Raises:
+        ValueError: The name is unknown, or it is a whole model.
+    """
+    found = _locate(preset, True, revision, download)
+    if isinstance(found, Source):
+        raise ValueError(f"load_adapter needs an adapter; {found.name!r} is a whole model. Use from_preset.")
+    return found
+
+
+def _locate(
+    preset: str | os.PathLike[str], load_weights: bool, revision: str | None, download: dict[str, Any]
+) -> Source | Adapter:
     if Path(preset).is_file():
-        return _from_file(Path(preset))
+        return _with_origin(_from_file(Path(preset)), str(Path(preset).resolve()))
     entry = catalogue.find(preset)
     if entry.folder is not None and not (entry.config and not load_weights):
-        return _from_folder(entry.name, entry.folder, load_weights, {})
+        if hub.is_adapter(entry.folder):
+            return read_adapter(entry.name, entry.folder)
+        is_ours = entry.name in {each.name for each in catalogue.list_presets()}
+        name = entry.name if is_ours else str(entry.folder.resolve())
+        return _with_origin(_from_folder(entry.name, entry.folder, load_weights, {}), name)
     is_known = bool(entry.timm_settings or entry.config)
     if is_known and not load_weights:
         return _from_catalogue(entry, None, {})
@@ -75,13 +113,27 @@ def open_source(
         entry.read_settings()  # raises before anything is fetched if no class of ours builds this model
     download["known_names"] = [each.hub_id for each in catalogue.list_presets() if each.hub_id]
     if not is_known:
-        download["check_settings"] = lambda folder: _from_folder(entry.name, folder, False, {})
+        download["check_settings"] = lambda folder: _check_settings(entry.name, folder)
     folder, commit = hub.download(entry.hub_id, revision or entry.revision, load_weights=load_weights, **download)
     repository = {"repo_id": entry.hub_id, "revision": commit}
     if is_known:
         weights = _find_weights(entry.name, folder, canonical_layout(entry.architecture))
-        return _from_catalogue(entry, weights, repository)
-    return _from_folder(entry.name, folder, load_weights, repository)
+        return _with_origin(_from_catalogue(entry, weights, repository), entry.hub_id, commit)
+    if hub.is_adapter(folder):
+        return read_adapter(entry.name, folder, is_remote=True)
+    return _with_origin(_from_folder(entry.name, folder, load_weights, repository), entry.hub_id, commit)
+
+
+def _with_origin(source: Source, name: str, revision: str | None = None) -> Source:
+    return dataclasses.replace(source, origin={"name": name, "revision": revision})
+
+
+def _check_settings(name: str, folder: Path) -> None:
+    """Raises where what was fetched so far describes nothing that can be loaded."""
+    if hub.is_adapter(folder):
+        read_adapter(name, folder, is_remote=True)
+    else:
+        _from_folder(name, folder, False, {})
 
 
 def layouts() -> list[Layout]:

@@ -15,6 +15,7 @@ class TrainingMethods(keras.Model):
     """Base of `VisionModel`, which sets these attributes."""
 
     provenance: dict[str, Any]
+    base: dict[str, Any] | None
     certificate: dict[str, Any] | None
     curves: bytes | None
 
@@ -44,6 +45,8 @@ class TrainingMethods(keras.Model):
         """Drops what is no longer true once weights change: measured accuracy, certificate, curves. `fit` does so."""
         self.provenance = preset_folder.lasting(self.provenance, hub.FINE_TUNED)
         self.certificate = self.curves = None
+        if lora.trains_base(self):
+            self.base = None
 
     def roles(self) -> dict[str, Role]:
         """Returns what each variable is for and how deep it lies, by its path in `weights_by_path`."""

@@ -61,6 +61,7 @@ class VisionModel(PresetMethods, InferenceMethods, TrainingMethods):
         self.provenance = {"license": "mit"} if provenance is None else dict(provenance)
         self.load_report: LoadReport | None = None
         self.certificate: dict[str, Any] | None = None
+        self.base: dict[str, Any] | None = None  # name and revision of what the weights were loaded from
         self.lora: dict[str, Any] | None = None  # rank, alpha and layers, where there is LoRA
         self.curves: bytes | None = None  # PNG file of the training that made the weights
 

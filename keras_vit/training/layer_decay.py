@@ -21,7 +21,7 @@ class _LayerDecay:
             raise ValueError(f"{type(self).__name__} needs 0 < layer_decay <= 1; got {layer_decay=}. 1 is no decay.")
         if not depths:
             raise ValueError(f"{type(self).__name__} needs the depths of a model's layers; use for_model(model, ...).")
-        super().__init__(learning_rate, **arguments)
+        super().__init__(learning_rate, **arguments)  # type: ignore[call-arg]
         self.layer_decay = float(layer_decay)
         self.depths = {str(name): int(depth) for name, depth in depths.items()}
         self._factors: list[float] = []

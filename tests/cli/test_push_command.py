@@ -79,3 +79,15 @@ def test_mistakes_are_one_message(push, tiny_preset, arguments, words):
     assert result.stderr.startswith("keras-vit: ")
     assert words in result.stderr
     assert "hf_me" not in result.stderr
+
+
+def test_the_folder_of_an_adapter_is_pushed_as_it_is(hub_server, push, tiny_preset, tmp_path):
+    from keras_vit import from_preset
+
+    model = from_preset(tiny_preset)
+    model.enable_lora(1)
+    folder = model.push_adapter("me/tiny", base="me/base", dry_run=tmp_path / "adapter")
+
+    assert push(folder, "me/tiny").exit_code == 0
+
+    assert hub_server.files("me/tiny") == {path.name: path.read_bytes() for path in folder.iterdir()}
