@@ -20,7 +20,7 @@ _CONVERTERS = {
     ("onnx", "jax"): ("jax2onnx", None),
     ("litert", "tensorflow"): ("tensorflow", "tensorflow"),
 }
-_WITH_TENSORFLOW = "KERAS_BACKEND=tensorflow: keras.saving.load_model('model.keras').export(...)"
+_WITH_TENSORFLOW = "KERAS_BACKEND=tensorflow: import keras_vit; keras.saving.load_model('model.keras').export(...)"
 _SUFFIXES = {"onnx": ".onnx", "litert": ".tflite"}
 
 

@@ -1,6 +1,6 @@
 """Export: the model runs outside of Keras, with any number of images at once.
 
-Of each runtime the whole way, with preprocessing and larger models, is in tests/parity/test_exporting_parity.py.
+SavedModel, LiteRT and preprocessing inside are run in tests/parity/test_exporting_parity.py: each takes seconds.
 """
 
 import keras
@@ -17,19 +17,6 @@ def model(randomise):
     model = ViT(image_size=8, patch_size=4, embed_dim=8, depth=1, num_heads=2, mlp_ratio=1.0, num_classes=3)
     randomise(model)
     return model
-
-
-@pytest.mark.skipif(not IS_TENSORFLOW, reason="the other backends export through a process with TensorFlow")
-def test_saved_model_with_preprocessing_takes_any_number_of_raw_images_of_any_size(model, tmp_path, rng):
-    import tensorflow as tf
-
-    model.export(tmp_path / "model", with_preprocessing={"softmax": True}, verbose=False)
-
-    artifact = tf.saved_model.load(str(tmp_path / "model"))
-    probable = model.with_preprocessing(softmax=True)
-    for shape in ((1, 8, 8, 3), (3, 10, 13, 3)):
-        pixels = rng.integers(0, 256, shape, dtype=np.uint8)
-        np.testing.assert_allclose(artifact.serve(pixels).numpy(), probable.predict(pixels, verbose=0), atol=1e-5)
 
 
 @pytest.mark.skipif(not IS_TENSORFLOW, reason="Keras exports ONNX by tf2onnx on TensorFlow only")
