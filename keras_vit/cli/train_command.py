@@ -54,6 +54,16 @@ def train(
     licence: Annotated[
         str | None, typer.Option("--license", help="Of the weights, for their card.", show_default="mit")
     ] = None,
+    devices: Annotated[
+        int | None, typer.Option(help="Devices that share every batch; JAX or TensorFlow.", show_default="1")
+    ] = None,
+    mesh: Annotated[
+        str | None, typer.Option(help="DATAxMODEL devices, as 2x4: parts of a batch, parts of the model; JAX.")
+    ] = None,
+    processes: Annotated[
+        str | None, typer.Option(help="HOST:PORT,HOST:PORT: one for each process that trains together; JAX.")
+    ] = None,
+    process_id: Annotated[int | None, typer.Option(help="Which of the processes this one is, from 0.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder of the run.", show_default="runs/DATA")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in the folder.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the run in the folder.")] = False,
@@ -65,8 +75,10 @@ def train(
     Ctrl-C keeps the best weights so far. However a run ended, --resume goes on from its last checkpoint,
     to the same weights as a run that was never stopped.
     """
-    from keras_vit.training import RunFolder, RunSettings, run
+    from keras_vit.training import Placement, RunFolder, RunSettings, run
 
+    placement = Placement.parse(devices, mesh, processes, process_id)
+    placement.check_run()
     chosen = {
         "data": data,
         "preset": preset,
@@ -86,16 +98,18 @@ def train(
         "license": licence,
     }
     given: dict[str, Any] = {name: value for name, value in chosen.items() if value is not None}
-    folder = out or Path("runs", _folder_name(data))
+    folder = placement.folder(out or Path("runs", _folder_name(data)))
     changes = _parse_settings(setting or [])
     if resume:
         stored = RunFolder(folder).read_settings()
         settings = stored.replace(**given, changes={**stored.changes, **changes})
     else:
         settings = RunSettings(**given, changes=changes)
+    quiet = quiet or process_id not in (None, 0)  # processes on one screen would write over each other
     console = None if quiet else Console(highlight=False)
     try:
-        result = run(settings, folder, resume=resume, overwrite=overwrite, console=console)
+        with placement.scope():
+            result = run(settings, folder, resume=resume, overwrite=overwrite, console=console)
     except KeyboardInterrupt:
         typer.echo(f"keras-vit: stopped{_advice(folder)}", err=True)
         raise typer.Exit(130) from None

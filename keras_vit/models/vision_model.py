@@ -12,6 +12,7 @@ from keras_vit.models import lora, quantization
 from keras_vit.models.allocator import keep_freed_memory
 from keras_vit.models.config import ModelConfig
 from keras_vit.models.inference_methods import InferenceMethods
+from keras_vit.models.input_checks import check_mesh
 from keras_vit.models.preset_methods import PresetMethods
 from keras_vit.models.roles import Role
 from keras_vit.models.training_methods import TrainingMethods
@@ -47,6 +48,7 @@ class VisionModel(PresetMethods, InferenceMethods, TrainingMethods):
                 "Pass fields by name, as in ViT(depth=9)."
             )
         config = self.config_class.from_dict(fields) if config is None else config.replace(**fields)
+        check_mesh(config)
         keep_freed_memory()
         policy = keras.dtype_policies.get(dtype)
         with self._remat_scope(config) if remat else contextlib.nullcontext():

@@ -8,11 +8,13 @@ from keras_vit.training.comparison import (
     plot_learning_curves,
 )
 from keras_vit.training.curves import plot_curves
+from keras_vit.training.distribution import Placement
 from keras_vit.training.evaluation import Evaluation, Mistake, evaluate
 from keras_vit.training.evaluation_pictures import plot_confusion, plot_mistakes
 from keras_vit.training.features import FeatureBatches, cache_features, head_model
 from keras_vit.training.kernel_decay_adamw import KernelDecayAdamW
 from keras_vit.training.layer_decay import LayerDecayAdamW, LayerDecaySGD
+from keras_vit.training.layout import layout_map
 from keras_vit.training.push_callback import PushToHub
 from keras_vit.training.recipes import (
     Prepared,
@@ -43,6 +45,7 @@ __all__ = [
     "LayerDecayAdamW",
     "LayerDecaySGD",
     "Mistake",
+    "Placement",
     "Prepared",
     "PushToHub",
     "Recipe",
@@ -58,6 +61,7 @@ __all__ = [
     "fine_tuning",
     "get_recipe",
     "head_model",
+    "layout_map",
     "linear_probe",
     "list_recipes",
     "lora",

@@ -9,12 +9,14 @@ from keras_vit.models.catalogue import ARCHITECTURES, model_class
 from keras_vit.models.input_checks import MODEL_AXIS, check_mesh
 from keras_vit.models.roles import Role
 
-COLUMNS = {"kernel": (None, MODEL_AXIS), "bias": (MODEL_AXIS,)}  # each device makes some of the outputs
-ROWS = {"kernel": (MODEL_AXIS, None)}  # each device takes some of the inputs; the sum goes to all
+Split = dict[str, tuple[str | None, ...]]  # name of a variable -> axis of the mesh along each of its own
+
+COLUMNS: Split = {"kernel": (None, MODEL_AXIS), "bias": (MODEL_AXIS,)}  # each device makes some of the outputs
+ROWS: Split = {"kernel": (MODEL_AXIS, None)}  # each device takes some of the inputs; the sum goes to all
 
 # (role, last part of the layer's path) -> how its variables are split. A layer split by columns is followed by one
 # split by rows, so that devices meet once per pair. The head is split by rows: its classes need not be divisible.
-SPLITS: dict[tuple[str, str], dict[str, tuple[str | None, ...]]] = {
+SPLITS: dict[tuple[str, str], Split] = {
     ("qkv", "qkv"): COLUMNS,
     ("projection", "projection"): ROWS,
     ("mlp", "expand"): COLUMNS,
@@ -66,7 +68,7 @@ def _roles(model: Any) -> dict[str, Role]:
     return {path: role for each in classes for path, role in each.variable_roles(each.config_class()).items()}
 
 
-def _splits(roles: dict[str, Role]) -> dict[str, dict[str, tuple[str | None, ...]]]:
+def _splits(roles: dict[str, Role]) -> dict[str, Split]:
     """Returns the split of layers by a pattern of their paths; models of any depth match."""
     splits = {}
     for path, role in roles.items():
