@@ -52,7 +52,7 @@ def load(
         (train, validation): both yield (images, labels) with images (batch, height, width, channels) float32 as the
         model takes them, and labels (batch, num_classes) float32, one-hot; both have `class_names`, `num_classes`,
         `num_images` and `len()`, the number of batches. "digits" and folders give `ImageBatches`, which need no
-        TensorFlow; "tfds:NAME" gives a `tf.data.Dataset`, tar shards `StreamBatches`. Made under a
+        TensorFlow; "tfds:NAME" gives `TfdsBatches`, tar shards `StreamBatches`. Made under a
         `keras.distribution`, each process gets its own share of the images.
 
     Raises:

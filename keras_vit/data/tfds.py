@@ -1,8 +1,10 @@
 """TensorFlow Datasets: any of its labelled image data sets as a tf.data pipeline."""
 
 import difflib
+from collections.abc import Callable, Iterator
 from typing import Any
 
+import keras
 import numpy as np
 
 from keras_vit.data.augmenter import Augmenter
@@ -15,8 +17,70 @@ VALIDATION_NAMES = ("validation", "test")  # the first that is there is used
 MAX_SHUFFLED_IMAGES = 10_000
 
 
+class TfdsBatches(keras.utils.PyDataset):
+    """Batches of a data set of TensorFlow Datasets, read in order by a tf.data pipeline that each epoch has anew.
+
+    Order and random changes depend on the seed and `epoch` alone; `model.fit` counts `epoch` up. Batches are asked for
+    one after the other; another one than the next starts the pipeline again, at that batch.
+
+    Args:
+        make: Takes the epoch and the first batch; returns the `tf.data.Dataset` of batches from there on.
+        name: Of the data set, its version and the part, as TFDS writes it.
+        num_images: Of this part.
+        batch_size: Images per batch; the last batch may be smaller.
+        class_names: In the order of the labels.
+        preprocessing: What the images went through.
+
+    Call:
+        batches[i] -> images (batch, height, width, channels) float32, labels (batch, num_classes) float32.
+    """
+
+    def __init__(
+        self,
+        make: Callable[[int, int], Any],
+        *,
+        name: str,
+        num_images: int,
+        batch_size: int,
+        class_names: tuple[str, ...],
+        preprocessing: Preprocessing,
+    ) -> None:
+        super().__init__(workers=1)  # the pipeline has its own threads
+        self.epoch = 0
+        self.num_images = num_images
+        self.batch_size = batch_size
+        self.class_names = class_names
+        self.preprocessing = preprocessing
+        self._make = make
+        self._name = name
+        self._next: tuple[int, int] | None = None  # epoch and batch that the iterator gives next
+        self._iterator: Iterator[tuple[np.ndarray, np.ndarray]] = iter(())
+
+    @property
+    def num_classes(self) -> int:
+        return len(self.class_names)
+
+    def __len__(self) -> int:
+        return -(-self.num_images // self.batch_size)
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        if not 0 <= index < len(self):
+            raise IndexError(f"Batch {index} of {len(self)}.")
+        if self._next != (self.epoch, index):
+            self._iterator = self._make(self.epoch, index).as_numpy_iterator()
+        self._next = (self.epoch, index + 1)
+        return next(self._iterator)
+
+    def on_epoch_end(self) -> None:
+        self.epoch += 1
+
+    def facts(self) -> dict[str, Any]:
+        """Returns what identifies the images: data set, classes and number; plain data."""
+        return {"data set": self._name, "classes": ", ".join(self.class_names), "number of images": self.num_images}
+
+
 def load_tfds(name: str, settings: LoadSettings) -> tuple[Any, Any]:
-    """Returns (train, validation) as `tf.data.Dataset`; works under every Keras backend, and downloads on first use.
+    """Returns (train, validation) as `TfdsBatches`; works under every Keras backend, and downloads on first use.
 
     Images pass through the same Preprocessing and Augmentation as those of a folder, in `tf.numpy_function`. A data set
     without "validation" and "test" gives the last part of "train" to validation. Several processes read an even part of
@@ -122,21 +186,30 @@ def _pipeline(
         images, labels = tf.numpy_function(finish, [*batch, seed], (tf.float32, tf.float32))
         return tf.ensure_shape(images, (None, *shape)), tf.ensure_shape(labels, (None, len(class_names)))
 
-    config = tfds.ReadConfig(shuffle_seed=settings.seed)
     if share.num_shares > 1:
         split = tfds.even_splits(split, share.num_shares, drop_remainder=True)[share.index]
-    examples = builder.as_dataset(split=split, shuffle_files=is_training, read_config=config)
-    num_images = share.count(int(examples.cardinality()) * share.num_shares)  # of all processes
+    num_images = share.count(int(builder.as_dataset(split=split).cardinality()) * share.num_shares)  # of all processes
     own_images = num_images // share.num_shares
-    if is_training:
-        examples = examples.shuffle(min(own_images, MAX_SHUFFLED_IMAGES), seed=settings.seed)
-    examples = examples.take(own_images)
-    seeds = tf.data.Dataset.random(settings.seed, rerandomize_each_iteration=True)
-    # Order is kept, so that equal seeds give equal batches.
-    images = tf.data.Dataset.zip(examples, seeds).map(map_image, settings.num_workers, deterministic=True)
-    batches = tf.data.Dataset.zip(images.batch(rows), seeds).map(map_batch).prefetch(2)
-    batches.class_names = class_names
-    batches.num_classes = len(class_names)
-    batches.num_images = num_images
-    batches.preprocessing = preprocessing
-    return batches
+
+    def make(epoch: int, start: int) -> Any:
+        order, file_order, image_seed, batch_seed = (
+            int(seed) for seed in np.random.SeedSequence([settings.seed, epoch, share.index]).generate_state(4)
+        )
+        config = tfds.ReadConfig(shuffle_seed=file_order)
+        examples = builder.as_dataset(split=split, shuffle_files=is_training, read_config=config)
+        if is_training:
+            examples = examples.shuffle(min(own_images, MAX_SHUFFLED_IMAGES), seed=order)
+        examples = examples.take(own_images)
+        # Order is kept, so that equal seeds give equal batches.
+        seeded = tf.data.Dataset.zip(examples, tf.data.Dataset.random(image_seed)).skip(start * rows)
+        images = seeded.map(map_image, settings.num_workers, deterministic=True).batch(rows)
+        return tf.data.Dataset.zip(images, tf.data.Dataset.random(batch_seed).skip(start)).map(map_batch).prefetch(2)
+
+    return TfdsBatches(
+        make,
+        name=f"{builder.info.full_name}:{split}",
+        num_images=num_images,
+        batch_size=settings.batch_size,
+        class_names=class_names,
+        preprocessing=preprocessing,
+    )

@@ -141,8 +141,15 @@ def _prepare(settings: RunSettings) -> tuple[Prepared, Any, Any, dict[str, Any]]
     if is_from_elsewhere:  # also where no repository is known: the licence must stay
         model.provenance.setdefault("changes", [hub.FINE_TUNED])
     setup.trainer.compile(**setup.compile)
-    facts = {"train": train.facts(), "validation": validation.facts()}
+    facts = {"train": _facts(train), "validation": _facts(validation)}
     return setup, setup.adapt(train), setup.adapt(validation), facts
+
+
+def _facts(batches: Any) -> dict[str, Any]:
+    """Returns what identifies the data; of streams, the classes and the number of images."""
+    if hasattr(batches, "facts"):
+        return batches.facts()
+    return {"classes": ", ".join(batches.class_names), "number of images": batches.num_images}
 
 
 def _build(build: Any, recipe: Recipe, config: Any, num_classes: int) -> Any:

@@ -8,6 +8,7 @@ import pytest
 
 from keras_vit import data
 from keras_vit.data import Augmentation
+from keras_vit.data.remaining import RemainingBatches
 from keras_vit.preprocessing import Preprocessing
 
 RECORD = Preprocessing(image_size=(12, 16))
@@ -28,7 +29,7 @@ def test_both_parts_yield_normalised_batches(tfds):
         assert len(part) == 3
         assert part.num_classes == 10
         assert part.class_names == tuple("0123456789")  # the stand-in's; real data has real names
-        images, labels = zip(*part.as_numpy_iterator(), strict=True)
+        images, labels = zip(*part, strict=True)
         assert [batch.shape for batch in images] == [(4, 12, 16, 3), (4, 12, 16, 3), (2, 12, 16, 3)]
         assert images[0].dtype == labels[0].dtype == np.float32
         assert -1 <= images[0].min() < 0 < images[0].max() <= 1
@@ -38,7 +39,7 @@ def test_both_parts_yield_normalised_batches(tfds):
 def test_pixels_pass_through_the_same_preprocessing(tfds):
     _, validation = data.load("tfds:cifar10", preprocessing=RECORD, batch_size=10)
     raw = [example["image"] for example in tfds.load("cifar10", split="test").as_numpy_iterator()]
-    images, _ = next(validation.as_numpy_iterator())
+    images, _ = validation[0]
     np.testing.assert_allclose(images, RECORD(raw), atol=1e-6)
 
 
@@ -47,12 +48,26 @@ def test_seed_fixes_order_and_augmentation_and_epochs_differ(tfds):
 
     def epochs(seed):
         train, _ = data.load("tfds:cifar10", preprocessing=RECORD, augmentation=augmentation, seed=seed)
-        return [next(train.as_numpy_iterator())[0] for _ in range(2)]
+        first = train[0][0]
+        train.epoch = 1
+        return [first, train[0][0]]
 
     first, again = epochs(1), epochs(1)
     np.testing.assert_array_equal(first[0], again[0])
     assert not np.array_equal(first[0], first[1])
     assert not np.array_equal(first[0], epochs(2)[0])
+
+
+def test_epoch_goes_on_from_any_batch_as_it_would_have(tfds):
+    def load():
+        augmentation = Augmentation(crop=(0.5, 1.0), rotation=10)
+        train, _ = data.load("tfds:cifar10", preprocessing=RECORD, batch_size=4, augmentation=augmentation, seed=3)
+        train.epoch = 2
+        return train
+
+    for batch, other in zip(list(load())[1:], RemainingBatches(load(), 1), strict=True):
+        for values, others in zip(batch, other, strict=True):
+            np.testing.assert_array_equal(values, others)
 
 
 def test_model_fit_takes_both_parts(tfds):

@@ -5,7 +5,8 @@ import keras
 import pytest
 
 from keras_vit.models import ViT
-from keras_vit.training.callbacks import EpochSeeds, KeepBest, StopBetweenBatches
+from keras_vit.training import callbacks
+from keras_vit.training.callbacks import EpochSeeds, History, KeepBest, StopBetweenBatches
 
 
 def test_epoch_seeds_depend_on_seed_and_epoch_alone(tiny_preset):
@@ -70,3 +71,38 @@ def test_threads_leave_ctrl_c_alone():
     thread.join()
 
     assert handlers == [signal.getsignal(signal.SIGINT)]
+
+
+def test_full_disk_neither_stops_the_run_nor_loses_the_history(tmp_path, monkeypatch):
+    def fail(path, content):
+        raise OSError("No space left on device")
+
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    history = History(tmp_path / "history.csv")
+    history.set_model(model)
+    history.on_epoch_begin(0)
+    with monkeypatch.context() as patch:
+        patch.setattr(callbacks, "write_file", fail)
+        with pytest.warns(UserWarning, match="history.csv could not be written"):
+            history.on_epoch_end(0, {"loss": 2.5})
+        with pytest.raises(OSError, match="No space"):
+            history.finish()
+    history.finish()
+    assert (tmp_path / "history.csv").read_text().splitlines()[1].startswith("0,2.5,")
+
+
+def test_best_model_that_could_not_be_saved_is_saved_at_the_next_improvement():
+    saved = []
+
+    def save(epoch, accuracy):
+        if epoch == 1:
+            raise OSError("No space left on device.")
+        saved.append((epoch, accuracy))
+
+    callback = KeepBest(save)
+    with pytest.warns(UserWarning, match="The best model so far: No space left on device. Training goes on."):
+        callback.on_epoch_end(0, {"val_accuracy": 0.4})
+    callback.on_epoch_end(1, {"val_accuracy": 0.3})
+
+    assert saved == [(2, 0.3)]
