@@ -65,6 +65,7 @@ def train(
     ] = None,
     process_id: Annotated[int | None, typer.Option(help="Which of the processes this one is, from 0.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder of the run.", show_default="runs/DATA")] = None,
+    tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Write logs to OUT/tensorboard.")] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in the folder.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the run in the folder.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print the result only.")] = False,
@@ -109,7 +110,9 @@ def train(
     console = None if quiet else Console(highlight=False)
     try:
         with placement.scope():
-            result = run(settings, folder, resume=resume, overwrite=overwrite, console=console)
+            result = run(
+                settings, folder, resume=resume, overwrite=overwrite, console=console, use_tensorboard=tensorboard
+            )
     except KeyboardInterrupt:
         typer.echo(f"keras-vit: stopped{_advice(folder)}", err=True)
         raise typer.Exit(130) from None

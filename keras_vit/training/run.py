@@ -25,6 +25,7 @@ from keras_vit.training.progress import TrainingProgress
 from keras_vit.training.recipes import Prepared, Recipe, peak_learning_rate, prepare
 from keras_vit.training.run_folder import RunFolder
 from keras_vit.training.run_settings import RunSettings, dataset_name
+from keras_vit.training.tensorboard import tensorboard_callback
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -49,6 +50,7 @@ def run(
     resume: bool = False,
     overwrite: bool = False,
     console: Any = None,
+    use_tensorboard: bool = False,
 ) -> RunResult:
     """Trains a model by a recipe and leaves its preset folder, history and curves in a folder.
 
@@ -62,6 +64,7 @@ def run(
         resume: Goes on with the interrupted run in the folder, from its last checkpoint, to the very same weights.
         overwrite: Replaces a run that is already in the folder.
         console: A `rich.console.Console` for the progress; None prints nothing.
+        use_tensorboard: Whether logs for TensorBoard are written, into the folder `tensorboard` of the run.
 
     Raises:
         ValueError: The settings, the folder or the data do not allow the run; every difference from the run to be
@@ -81,6 +84,8 @@ def run(
     setup, train, validation, facts = _prepare(settings)
     model = setup.model
     check_data(train, validation)
+    if use_tensorboard:
+        setup.fit["callbacks"].append(tensorboard_callback(files.path / "tensorboard", is_resumed=resume))
     if resume:
         files.check_data(facts)
     else:
