@@ -19,15 +19,17 @@ class TrainingProgress(keras.callbacks.Callback):
         console: The `rich.console.Console` it is shown on.
         num_epochs: Epochs of the whole run.
         num_images: Images per epoch.
+        steps_per_epoch: Batches in a whole epoch; a resumed run may have fewer of them left.
     """
 
-    def __init__(self, console: Any, *, num_epochs: int, num_images: int) -> None:
+    def __init__(self, console: Any, *, num_epochs: int, num_images: int, steps_per_epoch: int) -> None:
         super().__init__()
         from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
         self.console = console
         self.num_epochs = num_epochs
-        self.num_images = num_images
+        self.images_per_step = num_images / steps_per_epoch
+        self.steps_per_epoch = steps_per_epoch
         self.first_epoch: int | None = None
         self.validation_accuracy: float | None = None
         self.epoch_seconds: list[float] = []
@@ -59,30 +61,28 @@ class TrainingProgress(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         now = time.monotonic()
-        self.train_seconds = now - self.epoch_start
+        self.images_per_second = (batch + 1) * self.images_per_step / (now - self.epoch_start)
         if not self.console.is_terminal or now - self.last_refresh < _REFRESH_INTERVAL:
             return
         self.last_refresh = now
-        share = (batch + 1) / (self.params.get("steps") or batch + 1)
-        rate = share * self.num_images / self.train_seconds
-        self.bar.update(
-            self.task, completed=self.epoch - (self.first_epoch or 0) + share, facts=self._facts(logs or {}, rate)
-        )
+        steps_left = (self.params.get("steps") or self.steps_per_epoch) - batch - 1
+        completed = self.epoch - (self.first_epoch or 0) + 1 - steps_left / self.steps_per_epoch
+        self.bar.update(self.task, completed=completed, facts=self._facts(logs or {}))
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self.epoch_seconds.append(time.monotonic() - self.epoch_start)
         self.validation_accuracy = (logs or {}).get("val_accuracy")
-        facts = self._facts(logs or {}, self.num_images / self.train_seconds)
+        facts = self._facts(logs or {})
         self.bar.update(self.task, completed=epoch + 1 - (self.first_epoch or 0), facts=facts)
         if not self.console.is_terminal:
             line = f"epoch {epoch + 1}/{self.num_epochs}  {facts}  {self._time_left()} left"
             self.console.print(line, soft_wrap=True, markup=False, highlight=False)
 
-    def _facts(self, logs: dict[str, Any], images_per_second: float) -> str:
+    def _facts(self, logs: dict[str, Any]) -> str:
         facts = f"loss {float(logs['loss']):.3f}  accuracy {float(logs['accuracy']):.1%}"
         if self.validation_accuracy is not None:
             facts += f"  test {self.validation_accuracy:.1%}"
-        return f"{facts}  {images_per_second:,.0f} img/s".replace("%", " %")
+        return f"{facts}  {self.images_per_second:,.0f} img/s".replace("%", " %")
 
     def _time_left(self) -> str:
         # The first epoch also compiles: it says little about the others.

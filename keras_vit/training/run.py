@@ -196,7 +196,9 @@ def _fit(
             stack.enter_context(StopBetweenBatches(checkpoint.save_now)),
         ]
         if console is not None:
-            progress = TrainingProgress(console, num_epochs=setup.recipe.epochs, num_images=train.num_images)
+            progress = TrainingProgress(
+                console, num_epochs=setup.recipe.epochs, num_images=train.num_images, steps_per_epoch=len(train)
+            )
             callbacks.append(stack.enter_context(progress))
         try:
             # The data shuffle themselves, by epoch; fit would shuffle batches in an order that no seed repeats.
