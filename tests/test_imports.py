@@ -49,6 +49,7 @@ HEAVY = {
     "scipy",
     "skimage",
     "sklearn",
+    "tensorboard",
     "tensorflow",
     "tensorflow_datasets",
     "tf2onnx",

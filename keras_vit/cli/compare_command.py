@@ -48,11 +48,12 @@ def compare(
     from keras_vit.training import ComparisonSettings
     from keras_vit.training import compare as run_comparison
 
-    given: dict[str, Any] = {"models": tuple(models)} if models else {}
+    given: dict[str, Any] = {"image_size": _parse_image_size(image_size)} | (
+        {"models": tuple(models)} if models else {}
+    )
     settings = ComparisonSettings(
         **given,
         data=data,
-        image_size=_parse_image_size(image_size),
         epochs=100 if epochs is None and steps is None else epochs,
         steps=steps,
         seeds=tuple(range(seeds)),
