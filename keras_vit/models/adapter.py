@@ -39,6 +39,7 @@ class Adapter:
         rank: Inner width of its matrices.
         alpha: Scale; what the matrices give is multiplied by alpha / rank.
         section: What keras_vit wrote of the model; empty for adapters that PEFT wrote.
+        licence: Of the adapter, as provenance holds it; empty where none is known.
         weights: File of the matrices, and of the head.
     """
 
@@ -48,6 +49,7 @@ class Adapter:
     rank: int
     alpha: float
     section: Mapping[str, Any]
+    licence: Mapping[str, str]
     weights: Path
 
 
@@ -91,6 +93,7 @@ def read_adapter(name: str, folder: Path, *, is_remote: bool = False) -> Adapter
         rank=rank,
         alpha=alpha,
         section=section if isinstance(section, dict) else {},
+        licence=hub.read_card_licence(folder / "README.md"),
         weights=folder / hub.ADAPTER_FILES[1],
     )
 

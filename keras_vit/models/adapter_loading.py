@@ -127,13 +127,14 @@ def _guess_classes(adapter: Adapter, base: Any) -> dict[str, Any]:
 
 
 def _describe(model: Any, adapter: Adapter, paths: list[str], *, has_head: bool, has_own_head: bool) -> None:
-    """Gives the model what belongs to its weights now; licence and source stay those of the base."""
+    """Gives the model what belongs to its weights now; the source stays that of the base."""
     section = adapter.section
     stored = section.get("provenance")
     stored = stored if isinstance(stored, dict) else {}
     kept = {key: value for key, value in model.provenance.items() if key not in ("training", "evaluation")}
     added = {key: stored[key] for key in ("training", "evaluation", "changes") if stored.get(key) and not has_own_head}
-    model.provenance = {**added, **kept, **({"changes": added["changes"]} if "changes" in added else {})}
+    changes = {"changes": added["changes"]} if "changes" in added else {}
+    model.provenance = {**added, **kept, **changes, **_both_licences(kept, adapter.licence)}
     model.certificate = model.curves = None
     labels = section.get("labels")
     if has_head and isinstance(labels, list | None):
@@ -151,3 +152,12 @@ def _describe(model: Any, adapter: Adapter, paths: list[str], *, has_head: bool,
         ]
         rows += [LoadRow(f"{path}/{name}", adapter.name, "loaded") for path in paths for name in lora.MATRICES]
         model.load_report = dataclasses.replace(model.load_report, rows=tuple(rows))
+
+
+def _both_licences(base: Mapping[str, Any], adapter: Mapping[str, str]) -> dict[str, str]:
+    """Returns the licence where the adapter's is not that of its base: both have to be kept then."""
+    ours, theirs = base.get("license"), adapter.get("license")
+    if not ours or theirs in (None, ours):
+        return {}
+    name = f"{base.get('license_name') or ours} (base) and {adapter.get('license_name') or theirs} (adapter)"
+    return {"license": "other", "license_name": name}

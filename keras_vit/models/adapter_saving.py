@@ -93,7 +93,10 @@ def digest(model: Any, layers: Iterable[str]) -> str:
 
 
 def _origin(model: Any, base: str | None, repo_id: str | None) -> dict[str, Any]:
-    origin: Any = model.base if base is None else {"name": base.removeprefix("hf://"), "revision": None}
+    origin: Any = model.base
+    if base is not None:
+        is_folder = repo_id is None and Path(base).is_dir()  # which could look like a repository
+        origin = {"name": str(Path(base).resolve()) if is_folder else base.removeprefix("hf://"), "revision": None}
     if origin is None:
         raise ValueError(
             "save_adapter needs to name the model that LoRA was put on; this one was not loaded from a preset, or was "

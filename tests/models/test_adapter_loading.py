@@ -148,6 +148,16 @@ def test_adapters_of_other_kinds_are_refused(folder, settings, message):
         keras_vit.from_preset(folder)
 
 
+def test_the_licences_of_both_are_kept(folder):
+    assert keras_vit.from_preset(folder).provenance["license"] == "apache-2.0"
+
+    (folder / "README.md").write_text("---\nlicense: cc-by-nc-4.0\n---\n")
+    provenance = keras_vit.from_preset(folder).provenance
+
+    assert provenance["license"] == "other"
+    assert provenance["license_name"] == "apache-2.0 (base) and cc-by-nc-4.0 (adapter)"
+
+
 def test_a_downloaded_adapter_names_no_folder_of_this_machine(hub_server, model, tmp_path):
     model.base = {"name": "me/base", "revision": None}
     folder = model.push_adapter("me/warm", dry_run=tmp_path / "warm")
