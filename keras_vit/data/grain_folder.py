@@ -42,7 +42,8 @@ def grain_batches(
         validation_fraction: As in `load`.
         seed: Whole number >= 0 that fixes the split, the order and the augmentation.
         num_workers: Processes that decode images, >= 0; 0 decodes in threads of this one. With more, a script needs
-            `if __name__ == "__main__":` around what it does.
+            `if __name__ == "__main__":` around what it does, and Grain complains on stderr at the end of a
+            program whose iterator was not closed (`iterator.close()`).
 
     Returns:
         (train, validation): `grain.IterDataset`s of (images, labels) as in `load`, with `class_names`, `num_classes`,
