@@ -13,7 +13,6 @@ from typing import Any
 import keras
 
 from keras_vit import data, hub, models
-from keras_vit.data import Augmentation
 from keras_vit.training.callbacks import EpochSeeds, History, KeepBest, StopBetweenBatches
 from keras_vit.training.checkpoint_files import CheckpointFiles
 from keras_vit.training.checkpointing import TrainingCheckpoint
@@ -145,6 +144,8 @@ def _prepare(settings: RunSettings) -> tuple[Prepared, Any, Any, dict[str, Any]]
     model.forget_measurements()
     if is_from_elsewhere:  # also where no repository is known: the licence must stay
         model.provenance.setdefault("changes", [hub.FINE_TUNED])
+    if settings.license:
+        model.provenance = hub.resolve_licence(model.provenance, settings.license)
     setup.trainer.compile(**setup.compile)
     facts = {"train": _facts(train), "validation": _facts(validation)}
     return setup, setup.adapt(train), setup.adapt(validation), facts
@@ -158,10 +159,11 @@ def _facts(batches: Any) -> dict[str, Any]:
 
 
 def _build(build: Any, recipe: Recipe, config: Any, num_classes: int) -> Any:
-    """Returns the model to be trained; a new one gets the token that a teacher talks to."""
+    """Returns the model to be trained; a new one gets the token that a teacher talks to, if its head can have one."""
     changes: dict[str, Any] = {} if config.num_classes == num_classes else {"num_classes": num_classes}
     model = build(**changes)
-    if recipe.start == "pretrained" or recipe.distillation == "none" or config.use_distillation_token:
+    has_place = config.pooling == "token" and not config.pre_logits_dim
+    if recipe.start == "pretrained" or recipe.distillation == "none" or config.use_distillation_token or not has_place:
         return model
     return type(model)(
         model.config, use_distillation_token=True, preprocessing=model.preprocessing, dtype=model.dtype_policy
@@ -244,10 +246,8 @@ def _save(
     model: Any, files: RunFolder, settings: RunSettings, train: Any, validation: Any, epoch: int, accuracy: float
 ) -> None:
     """Writes the preset folder, with where the weights come from and what they reach."""
-    license_ = {"license": settings.license} if settings.license else {}
     model.provenance = {
         **model.provenance,
-        **license_,
         "training": {
             "command": settings.command,
             "dataset": settings.dataset_name,
@@ -265,24 +265,19 @@ def _save(
         },
     }
     model.save_to_preset(files.model_folder)
+    if settings.chosen_recipe.trains == "lora":
+        model.save_adapter(files.adapter_folder)
 
 
 def _describe_recipe(model: Any, settings: RunSettings) -> dict[str, Any]:
-    """Returns every value that the training used, the recipe's own ones included, but those that do nothing."""
+    """Returns every value that the training used, the recipe's own ones included."""
     recipe = settings.chosen_recipe
-    fields = {name: value for name, value in recipe.to_dict().items() if name != "name"}
-    augmentation = dataclasses.asdict(recipe.augmentation) if recipe.augmentation else {}
-    unused = {"use_augmentation", *dataclasses.asdict(Augmentation())}
-    if recipe.distillation == "none":
-        unused |= {"distillation", "distillation_weight", "temperature"}
-    if recipe.trains != "lora":
-        unused |= {"lora_rank", "lora_alpha"}
     return {
         "recipe": recipe.name,
-        **{name: value for name, value in fields.items() if name not in unused},
+        **({"preset": dataset_name(settings.architecture)} if recipe.start == "pretrained" else {}),
+        **recipe.active_settings,
         "learning_rate": peak_learning_rate(recipe, model),
         **({"teacher": dataset_name(settings.teacher)} if settings.teacher else {}),
-        "augmentation": {name: value for name, value in augmentation.items() if value},
         "dtype": settings.dtype,
         "seed": settings.seed,
     }

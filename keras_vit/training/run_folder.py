@@ -22,6 +22,7 @@ class RunFolder:
         history.csv     one row per finished epoch
         curves.png      the same as a picture
         model/          the preset folder: best weights so far, or the last epoch's once the run is finished
+        adapter/        with the recipe lora: the adapter alone, likewise
         checkpoint/     all that resuming needs; there only until the run is finished
 
     Args:
@@ -35,6 +36,7 @@ class RunFolder:
         self.history_file = self.path / "history.csv"
         self.curves_file = self.path / "curves.png"
         self.model_folder = self.path / "model"
+        self.adapter_folder = self.path / "adapter"
         self.checkpoint_folder = self.path / "checkpoint"
 
     @property
@@ -130,7 +132,8 @@ class RunFolder:
         """
         self.path.mkdir(parents=True, exist_ok=True)
         self._remove_checkpoints()
-        shutil.rmtree(self.model_folder, ignore_errors=True)
+        for folder in (self.model_folder, self.adapter_folder):
+            shutil.rmtree(folder, ignore_errors=True)
         for file in (self.history_file, self.curves_file, self.data_file):
             file.unlink(missing_ok=True)
         if facts is not None:

@@ -139,7 +139,6 @@ def test_help_of_train_states_the_real_defaults(command):
     text = " ".join(command("train", "--help").stdout.replace("│", " ").split())
 
     defaults = RunSettings()
-    assert "0.002" in text.split("--learning-rate ")[-1].split(" --")[0]
-    for name in ("data", "epochs", "batch_size", "weight_decay", "drop_path_rate", "dtype", "seed"):
+    for name in ("data", "recipe", "dtype", "seed"):
         option = f"--{name.replace('_', '-')} "
         assert f"[default: ({getattr(defaults, name)})]" in text.split(option)[-1].split(" --")[0], name

@@ -6,6 +6,16 @@ from typing import Any
 from keras_vit.data import Augmentation
 from keras_vit.models.config import ModelConfig, choice, number, switch, whole
 
+# What leaves a training as it is.
+_OFF = {
+    "start": "scratch",
+    "trains": "all",
+    "layer_decay": 1.0,
+    "gradient_accumulation_steps": 1,
+    "ema": 0.0,
+    "loss": "softmax",
+    "distillation": "none",
+}
 _AUGMENTATION = tuple(field.name for field in dataclasses.fields(Augmentation))
 
 
@@ -68,6 +78,20 @@ class Recipe(ModelConfig):
         """What happens to training images; None where nothing does."""
         chosen = Augmentation(**{name: getattr(self, name) for name in _AUGMENTATION})
         return chosen if self.use_augmentation and chosen != Augmentation() else None
+
+    @property
+    def active_settings(self) -> dict[str, Any]:
+        """The settings that do something, without the name: for the record of a training."""
+        fields = self.to_dict()
+        idle = {"name", "use_augmentation", *_AUGMENTATION}
+        idle |= {name for name in _OFF if fields[name] == _OFF[name]}
+        if self.distillation == "none":
+            idle |= {"distillation_weight", "temperature"}
+        if self.trains != "lora":
+            idle |= {"lora_rank", "lora_alpha"}
+        changes = dataclasses.asdict(self.augmentation) if self.augmentation else {}
+        augmentation = {name: value for name, value in changes.items() if value}
+        return {name: value for name, value in fields.items() if name not in idle} | {"augmentation": augmentation}
 
     def contradictions(self) -> list[str]:
         problems = []
