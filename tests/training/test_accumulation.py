@@ -5,7 +5,9 @@ import numpy as np
 
 from keras_vit import ViT
 from keras_vit.training.kernel_decay_adamw import KernelDecayAdamW
-from tests.models.vit.configs import TINY
+from tests.models.vit import configs
+
+TINY = {**configs.TINY, "depth": 1}
 
 
 def train(batch_size, accumulation_steps):

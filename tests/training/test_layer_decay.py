@@ -127,6 +127,7 @@ def test_accumulated_gradients_make_one_step_that_the_average_follows(model, bat
     assert all(np.isfinite(average).all() for average in values(model).values())
 
 
+@pytest.mark.slow
 def test_rates_hold_inside_the_loss_scaling_of_mixed_float16(model, batch, gradients):
     before, after = train(model, batch, keras.optimizers.LossScaleOptimizer(adamw(), initial_scale=8.0))
 

@@ -164,7 +164,12 @@ def test_any_size_without_a_remainder_takes_any_pixels(rng, randomise):
 
 @pytest.mark.parametrize(
     ("policy", "jit_compile"),
-    [("float32", CAN_COMPILE), ("mixed_bfloat16", MUST_COMPILE), ("mixed_float16", MUST_COMPILE)],
+    [
+        pytest.param("float32", CAN_COMPILE, marks=pytest.mark.slow),
+        ("float32", MUST_COMPILE),
+        ("mixed_bfloat16", MUST_COMPILE),
+        pytest.param("mixed_float16", MUST_COMPILE, marks=pytest.mark.slow),
+    ],
 )
 def test_a_training_step_with_every_rate(policy, jit_compile):
     model = ViT(**TINY, **EVERY_RATE, dtype=policy)

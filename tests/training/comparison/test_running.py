@@ -7,6 +7,7 @@ from PIL import Image
 from keras_vit.training.comparison import ComparisonSettings, compare
 
 pytest.importorskip("sklearn", reason="needs the extra `data`")
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,6 @@ from keras_vit import from_preset, training
 from keras_vit.checkpoints import open_weights
 from keras_vit.training import RunSettings
 
-
 pytestmark = pytest.mark.slow
 
 
