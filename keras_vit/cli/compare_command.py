@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from keras_vit.cli.train_command import _folder_name, _parse_image_size, _parse_settings
+from keras_vit.cli.options import folder_name, parse_image_size, parse_settings
 
 
 def compare(
@@ -48,9 +48,7 @@ def compare(
     from keras_vit.training import ComparisonSettings
     from keras_vit.training import compare as run_comparison
 
-    given: dict[str, Any] = {"image_size": _parse_image_size(image_size)} | (
-        {"models": tuple(models)} if models else {}
-    )
+    given: dict[str, Any] = {"image_size": parse_image_size(image_size)} | ({"models": tuple(models)} if models else {})
     settings = ComparisonSettings(
         **given,
         data=data,
@@ -59,12 +57,12 @@ def compare(
         seeds=tuple(range(seeds)),
         fractions=_parse_fractions(fractions),
         recipe=recipe,
-        changes=_parse_settings(setting or []),
+        changes=parse_settings(setting or []),
         batch_size=batch_size,
         learning_rate=learning_rate,
         dtype=dtype,
     )
-    folder = out or Path("runs", f"compare_{_folder_name(data)}")
+    folder = out or Path("runs", f"compare_{folder_name(data)}")
     try:
         result = run_comparison(settings, folder, console=None if quiet else Console(highlight=False))
     except KeyboardInterrupt:

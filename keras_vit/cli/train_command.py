@@ -1,12 +1,13 @@
 """`keras-vit train` and `recipes`: train a model by a recipe."""
 
-import json
 import shlex
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+
+from keras_vit.cli.options import folder_name, parse_image_size, parse_settings
 
 
 def train(
@@ -85,7 +86,7 @@ def train(
         "preset": preset,
         "recipe": recipe,
         "teacher": teacher,
-        "image_size": _parse_image_size(image_size),
+        "image_size": parse_image_size(image_size),
         "epochs": epochs,
         "batch_size": batch_size,
         "learning_rate": learning_rate,
@@ -99,8 +100,8 @@ def train(
         "license": licence,
     }
     given: dict[str, Any] = {name: value for name, value in chosen.items() if value is not None}
-    folder = placement.folder(out or Path("runs", _folder_name(data)))
-    changes = _parse_settings(setting or [])
+    folder = placement.folder(out or Path("runs", folder_name(data)))
+    changes = parse_settings(setting or [])
     if resume:
         stored = RunFolder(folder).read_settings()
         settings = stored.replace(**given, changes={**stored.changes, **changes})
@@ -144,40 +145,9 @@ def recipes(
         typer.echo(f"{each:16}{training.describe_recipe(each).purpose}")
 
 
-def _parse_settings(texts: list[str]) -> dict[str, Any]:
-    """NAME=VALUE, the value as JSON writes it; what is no JSON is text."""
-    settings: dict[str, Any] = {}
-    for text in texts:
-        name, sign, value = text.partition("=")
-        if not (name and sign):
-            raise ValueError(f"--set needs NAME=VALUE, as layer_decay=0.7; got {text!r}.")
-        try:
-            settings[name.strip()] = json.loads(value)
-        except ValueError:
-            settings[name.strip()] = value.strip()
-    return settings
-
-
 def _advice(folder: Path) -> str:
     from keras_vit.training import RunFolder
 
     if not RunFolder(folder).is_resumable:
         return " before the training began"
     return f"; go on with: keras-vit train --resume --out {shlex.quote(str(folder))}"
-
-
-def _parse_image_size(text: str | None) -> int | tuple[int, ...] | None:
-    if text is None:
-        return None
-    try:
-        sizes = tuple(int(size) for size in text.lower().split("x"))
-    except ValueError:
-        raise ValueError(f"--image-size needs pixels, as 64 or 48x64; got {text!r}.") from None
-    return sizes[0] if len(sizes) == 1 else sizes
-
-
-def _folder_name(data: str | None) -> str:
-    """tfds:cifar10 -> cifar10; photos/pets/ -> pets."""
-    from keras_vit.training.run_settings import dataset_name
-
-    return dataset_name(data or "digits").removeprefix("tfds:").replace("/", "_").replace(":", "_")

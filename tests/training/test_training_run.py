@@ -121,6 +121,34 @@ def test_interrupted_run_keeps_the_best_epoch_and_resumes_to_the_very_same_weigh
     assert notice == 'no curves.png: Drawing pictures needs an extra: pip install "keras3-vit[plot]"'
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"recipe": "fine_tuning", "changes": {"ema": 0.5, "layer_decay": 0.8}},
+        {"recipe": "fine_tuning", "changes": {"gradient_accumulation_steps": 2}},
+        {"recipe": "linear_probe"},
+        {"recipe": "lora", "changes": {"lora_rank": 2}},
+        {"recipe": "deit", "teacher": "vit_digits"},
+        {"recipe": "small_data", "dtype": "mixed_float16"},
+    ],
+    ids=["averaged", "accumulated", "probe", "lora", "distilled", "float16"],
+)
+def test_every_kind_of_run_resumes_within_an_epoch_to_the_very_same_weights(settings, tmp_path, monkeypatch):
+    chosen = RunSettings(preset="vit_digits", epochs=2, batch_size=360, learning_rate=0.01, seed=1, **settings)
+    unbroken = run_training(chosen, tmp_path / "unbroken")
+    with monkeypatch.context() as patch:
+        press_ctrl_c(patch, at=(1, 1))
+        assert not run_training(chosen, tmp_path / "broken").is_finished
+
+    resumed = run_training(chosen, tmp_path / "broken", resume=True)
+
+    weights, others = (result.model_folder / "model.safetensors" for result in (unbroken, resumed))
+    assert weights.read_bytes() == others.read_bytes()
+    histories = [(tmp_path / name / "history.csv").read_bytes() for name in ("unbroken", "broken")]
+    assert histories[0] == histories[1]
+
+
 def test_run_stopped_in_its_first_epoch_has_no_model_and_can_be_resumed(settings, tmp_path, monkeypatch):
     monkeypatch.setattr(run_module, "_fit", lambda *arguments: False)
     with pytest.raises(KeyboardInterrupt):
