@@ -19,6 +19,7 @@ def parse_settings(texts: list[str]) -> dict[str, Any]:
 
 
 def parse_image_size(text: str | None) -> int | tuple[int, ...] | None:
+    """64, or HEIGHTxWIDTH."""
     if text is None:
         return None
     try:
