@@ -22,6 +22,11 @@ import pytest
 from tests.hub.hub_server import HubServer, running_hub
 
 
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
+    """Runs files that are named on the command line in this process: several take longer to start than to run them."""
+    return None if config.args_source is pytest.Config.ArgsSource.TESTPATHS else 0
+
+
 @pytest.fixture(autouse=True)
 def fresh_keras_state() -> Iterator[None]:
     """Seeds every test alike, and undoes what a test changes in Keras' global settings."""

@@ -89,13 +89,13 @@ def test_attention_scores_equal_numpy(tokens, randomise, settings):
 @pytest.mark.parametrize(
     ("settings", "more"),
     [
-        ({}, {"qkv/bias", "projection/bias"}),
-        ({"use_qkv_bias": False}, {"projection/bias"}),
-        ({"use_projection_bias": False}, {"qkv/bias"}),
-        ({"use_sub_norm": True}, {"qkv/bias", "projection/bias", "sub_norm/gamma", "sub_norm/beta"}),
+        ({}, ["qkv/bias", "projection/bias"]),
+        ({"use_qkv_bias": False}, ["projection/bias"]),
+        ({"use_projection_bias": False}, ["qkv/bias"]),
+        ({"use_sub_norm": True}, ["qkv/bias", "projection/bias", "sub_norm/gamma", "sub_norm/beta"]),
         (
             {"use_qkv_bias": False, "use_qk_norm": True, "norm": "rms_norm"},
-            {"projection/bias", "query_norm/scale", "key_norm/scale"},
+            ["projection/bias", "query_norm/scale", "key_norm/scale"],
         ),
     ],
     ids=str,
@@ -103,7 +103,7 @@ def test_attention_scores_equal_numpy(tokens, randomise, settings):
 def test_biases_and_norms_exist_only_when_asked_for(settings, more):
     layer = MultiHeadSelfAttention(2, **settings)
     layer.build((None, 5, 8))
-    assert set(numpy_reference.weights_of(layer)) == {"qkv/kernel", "projection/kernel"} | more
+    assert set(numpy_reference.weights_of(layer)) == {"qkv/kernel", "projection/kernel", *more}
 
 
 @pytest.mark.parametrize("rates", [{"attention_dropout_rate": 0.5}, {"dropout_rate": 0.5}], ids=str)
