@@ -35,7 +35,8 @@ class ClassificationHead(keras.layers.Layer):
 
     Call:
         tokens: (batch, num_tokens, embed_dim) -> (batch, num_classes) logits; (batch, features) if `num_classes`
-            is 0; pooling "none" keeps the axis num_tokens.
+            is 0; pooling "none" keeps the axis num_tokens. "mean", "max" and "none" take patches too,
+            (batch, rows, columns, embed_dim).
 
     Raises:
         ValueError: `pooling` or `norm` is unknown, a size is negative, or attention pooling lacks its arguments, or
@@ -174,7 +175,8 @@ class ClassificationHead(keras.layers.Layer):
         patch_tokens = tokens[:, self.num_prefix_tokens :] if self.num_prefix_tokens else tokens
         if self.pool is not None:
             return self.pool(patch_tokens)
+        places = tuple(range(1, len(tokens.shape) - 1))
         if self.pooling == "max":
-            return ops.max(patch_tokens, axis=1)
-        mean = ops.mean(patch_tokens, axis=1)
+            return ops.max(patch_tokens, axis=places)
+        mean = ops.mean(patch_tokens, axis=places)
         return mean if self.pooling == "mean" else ops.concatenate([tokens[:, 0], mean], axis=-1)

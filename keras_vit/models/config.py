@@ -14,6 +14,9 @@ Check = Callable[[Any], str | None]  # what the field needs, or None if the valu
 class ModelConfig:
     """Base of all configs: checks every field at once, and goes to and from JSON.
 
+    Every config has `image_size`, `in_channels`, `num_classes`, `pooling`, `drop_path_rate` and `depth`, the number of
+    encoder layers, which are called "encoder_0", "encoder_1", ... through the whole model, whatever stage they are in.
+
     Raises:
         ValueError: Any field is out of range, or fields contradict each other; the message lists all of them.
     """
@@ -30,6 +33,21 @@ class ModelConfig:
         ]
         # Rules between fields mean nothing while a single field is wrong.
         _raise_if_any(type(self), problems or self.contradictions())
+
+    @property
+    def usual_size(self) -> tuple[int, int]:
+        """The image size in pixels; where any is taken, one that the weights are made for."""
+        raise NotImplementedError
+
+    @property
+    def divided_sizes(self) -> dict[str, int]:
+        """Numbers that must be divisible where the model is split over several devices, by name."""
+        raise NotImplementedError
+
+    @property
+    def has_place_for_distillation(self) -> bool:
+        """Whether the field `use_distillation_token` can be turned on, for a teacher to talk to a token of its own."""
+        return False
 
     def contradictions(self) -> list[str]:
         """Returns what is wrong between fields that are fine by themselves."""

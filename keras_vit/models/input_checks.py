@@ -1,5 +1,6 @@
 """Checks of what a model is given: wrong images and labels are told before any work."""
 
+import math
 import warnings
 from typing import Any
 
@@ -83,11 +84,12 @@ def check_mesh(config: Any, mesh: Any = None) -> None:
     if mesh is None or MODEL_AXIS not in mesh.axis_names:
         return
     num_devices = mesh.shape[list(mesh.axis_names).index(MODEL_AXIS)]
-    for name in ("num_heads", "mlp_dim"):
-        size = getattr(config, name)
+    sizes = config.divided_sizes
+    for name, size in sizes.items():
         if size % num_devices:
-            divisors = [str(number) for number in range(1, config.num_heads + 1) if config.num_heads % number == 0]
+            common = math.gcd(*sizes.values())
+            divisors = [str(number) for number in range(1, common + 1) if common % number == 0]
             raise ValueError(
-                f"A mesh needs a model axis that divides num_heads and mlp_dim; got {num_devices} devices along "
-                f"{MODEL_AXIS!r} and {name}={size}. Divisors of num_heads={config.num_heads} are {', '.join(divisors)}."
+                f"A mesh needs a model axis that divides {' and '.join(sizes)}; got {num_devices} devices along "
+                f"{MODEL_AXIS!r} and {name}={size}. What divides them all is {', '.join(divisors)}."
             )

@@ -74,6 +74,20 @@ class Layout:
     open_weights: Callable[[Path], Any] = checkpoints.open_weights
 
 
+@dataclasses.dataclass(frozen=True)
+class Writer:
+    """How a model is written for another library.
+
+    Args:
+        settings: (config, labels, preprocessing) -> config.json and preprocessor_config.json; raises ValueError where
+            the library cannot build the model.
+        entries: Config -> where each variable is written to.
+    """
+
+    settings: Callable[..., tuple[dict[str, Any], dict[str, Any]]]
+    entries: Callable[[Any], Any]
+
+
 def shape_of(tensors: Tensors, name: str) -> tuple[int, ...]:
     """Returns the shape of a tensor, without reading it where that can be done."""
     return tuple(tensors.shape(name)) if hasattr(tensors, "shape") else np.shape(tensors[name])

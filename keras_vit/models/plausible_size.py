@@ -1,7 +1,6 @@
 """A first look at a checkpoint's size: settings that describe far more than the files hold are refused unbuilt."""
 
 from pathlib import Path
-from typing import Any
 
 from keras_vit.models import catalogue
 from keras_vit.models.layout import Description
@@ -29,12 +28,8 @@ def check_size(source: Source) -> None:
 
 
 def count_roughly(description: Description) -> int:
-    """Returns about how many weights settings describe, from the cost of one token, which meets every kernel once."""
-    config: Any = description.config
-    model_class = catalogue.model_class(description.architecture)
-    rows, columns = config.grid_size
-    kernels = model_class.count_macs(config, config.patch_size) // (1 + config.num_prefix_tokens)
-    return int(kernels + rows * columns * config.embed_dim)
+    """Returns about how many weights settings describe."""
+    return int(catalogue.model_class(description.architecture).count_weights(description.config))
 
 
 def _count_bytes(source: Source) -> int:

@@ -1,6 +1,7 @@
 """Sources: the checkpoint that a preset's name, folder or file stands for, in whatever layout it comes."""
 
 import dataclasses
+import difflib
 import importlib
 import os
 from pathlib import Path
@@ -206,6 +207,11 @@ def _choose_layout(name: str, settings: dict[str, Any], tensors: Any) -> Layout:
             f"{name} holds tensors of no layout that keras_vit knows ({', '.join(_layout_names())}); the first is "
             f"{first!r}. Load the folder with its config.json instead."
         )
+    if isinstance(architecture := settings.get("architecture"), str):
+        known = {entry.name.split(".")[0] for entry in catalogue.list_presets() if entry.timm_settings}
+        close = difflib.get_close_matches(architecture, sorted(known), n=3)
+        hint = f"Close ones are {', '.join(close)}." if close else "It may be of another family."
+        raise ValueError(f"{name}: timm's architecture {architecture!r} is none that keras_vit knows. {hint}")
     for key in ("model_type", "architecture", "class_name"):
         if key in settings:
             raise ValueError(

@@ -36,6 +36,8 @@ def merging_model(model: Any, num_merged: int) -> keras.Model:
 
 def _check(model: Any, encoders: list[TransformerEncoder], num_merged: int) -> None:
     config, name = model.config, type(model).__name__
+    if len(encoders) != config.depth:
+        raise ValueError(f"with_token_merging needs a plain ViT, whose tokens are a sequence throughout; got a {name}.")
     if not isinstance(num_merged, int) or num_merged < 0:
         raise ValueError(f"with_token_merging needs num_merged to be a whole number >= 0; got {num_merged!r}.")
     if config.pooling not in _POOLINGS:

@@ -23,7 +23,7 @@ class VisionModel(PresetMethods, InferenceMethods, TrainingMethods):
     """Base of all models: a functional graph built from a config, with preprocessing, labels and provenance.
 
     A subclass sets `config_class` and provides `build_graph`, `canonical_entries`, `variable_roles`, `adaptations`,
-    `timm_settings`, `count_macs` and `papers`.
+    `timm_settings`, `count_macs`, `count_weights` and `papers`.
     """
 
     config_class: ClassVar[type[ModelConfig]]
@@ -100,6 +100,11 @@ class VisionModel(PresetMethods, InferenceMethods, TrainingMethods):
         raise NotImplementedError
 
     @staticmethod
+    def count_weights(config: Any) -> int:
+        """Returns about how many weights a model has, without building it."""
+        raise NotImplementedError
+
+    @staticmethod
     def papers(name: str) -> tuple[Paper, ...]:
         """Returns the papers behind a checkpoint or repository of that name; of an empty name, the architecture's."""
         raise NotImplementedError
@@ -164,10 +169,8 @@ def _as_preprocessing(preprocessing: Any, config: Any) -> Preprocessing:
                 f"image_size={config.image_size}, in_channels={config.in_channels}."
             )
         return record
-    rows, columns = config.grid_size
-    own_size = (rows * config.patch_size[0], columns * config.patch_size[1])
     return Preprocessing(
-        image_size=config.image_size or own_size,
+        image_size=config.usual_size,
         num_channels=config.in_channels,
         crop_fraction=1.0,
         mean=(0.5,),

@@ -162,8 +162,7 @@ def _build(build: Any, recipe: Recipe, config: Any, num_classes: int) -> Any:
     """Returns the model to be trained; a new one gets the token that a teacher talks to, if its head can have one."""
     changes: dict[str, Any] = {} if config.num_classes == num_classes else {"num_classes": num_classes}
     model = build(**changes)
-    has_place = config.pooling == "token" and not config.pre_logits_dim
-    if recipe.start == "pretrained" or recipe.distillation == "none" or config.use_distillation_token or not has_place:
+    if recipe.start == "pretrained" or recipe.distillation == "none" or not config.has_place_for_distillation:
         return model
     return type(model)(
         model.config, use_distillation_token=True, preprocessing=model.preprocessing, dtype=model.dtype_policy

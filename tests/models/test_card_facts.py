@@ -11,7 +11,7 @@ from PIL import Image
 
 from keras_vit import ViT, from_preset, hub
 from keras_vit.models import preset_folder
-from keras_vit.models.vit.presets import CHECKPOINTS_FILE
+from keras_vit.models.vit.presets import TABLES
 from tests.hub.records import code_of, metadata_of
 from tests.models.vit.configs import TINY
 
@@ -40,7 +40,7 @@ def card_of(model):
 
 
 def test_figures_of_the_source_are_reported_for_its_own_weights():
-    with CHECKPOINTS_FILE.open(encoding="utf-8") as file:
+    with TABLES.checkpoints_file.open(encoding="utf-8") as file:
         (row,) = [row for row in csv.DictReader(file) if row["name"] == NAME]
     card = card_of(make_model(provenance=APACHE))
     assert f"| ImageNet-1k top-1, reported | {float(row['top1'])} % |" in card

@@ -150,7 +150,7 @@ def test_a_folder_of_something_else_is_refused(tmp_path):
     with pytest.raises(FileNotFoundError, match="needs a config.json"):
         show(tmp_path)
     for settings, message in (
-        ({"architecture": "resnet50"}, "'resnet50' is no plain ViT"),
+        ({"architecture": "resnet50"}, "'resnet50' is none that keras_vit knows"),
         ({"keras_vit": {"class": "ViT"}}, "config.json needs a 'keras_vit' section"),
     ):
         (tmp_path / "config.json").write_text(json.dumps(settings))

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from keras_vit import ViT
-from keras_vit.models.vit.adaptations import adapt_channels
+from keras_vit.models.adapting import adapt_channels
 from keras_vit.resampling import bicubic_matrix, resample_grid, resample_patch_kernel
 from tests.models.vit.configs import TINY
 

@@ -16,8 +16,8 @@ timm = pytest.importorskip("timm")
 
 pytestmark = pytest.mark.parity
 
-DIFFERENT = tuple(presets.EXCEPTIONS)  # no plain ViT: refused with the reason
-ARCHITECTURES = [name for name in presets.architectures() if not name.startswith(DIFFERENT)]
+DIFFERENT = tuple(presets.TABLES.exceptions)  # no plain ViT: refused with the reason
+ARCHITECTURES = [name for name in presets.TABLES.architectures() if not name.startswith(DIFFERENT)]
 
 # One of each kind, for the backends that do not run all of them (set KERAS_VIT_PARITY=some).
 SOME = {
@@ -42,7 +42,7 @@ CHOSEN = (
 
 def make_timm_model(architecture: str, **arguments):
     """A model of full width and image size, all parameters random; wide ones have two blocks."""
-    settings = presets.timm_settings(architecture)
+    settings = presets.TABLES.timm_settings(architecture)
     if settings.get("embed_dim", 768) > 192:
         arguments.setdefault("depth", 2)
     with torch.device("meta"):  # drawing starting values would take longer than all the rest
@@ -112,7 +112,7 @@ def test_outputs_are_those_of_timm_both_ways(architecture, tmp_path):
     assert_close(outputs_of_timm(again, images)[1], expected[1])
 
 
-@pytest.mark.parametrize("name", [name for name in presets.architectures() if name.startswith(DIFFERENT)])
+@pytest.mark.parametrize("name", [name for name in presets.TABLES.architectures() if name.startswith(DIFFERENT)])
 def test_other_architectures_are_refused_by_name(name, tmp_path):
     model = timm.create_model(name, num_classes=3, depth=1)
     save_timm_model(model, tmp_path / "model", {"depth": 1})
@@ -125,7 +125,7 @@ def test_other_architectures_are_refused_by_name(name, tmp_path):
              "vit_large_patch16_224", "vit_small_patch14_reg4_dinov2"]
 )  # fmt: skip
 def test_full_sizes_give_the_outputs_of_timm(name, tmp_path):
-    theirs, _ = make_timm_model(name, depth=presets.timm_settings(name).get("depth", 12))
+    theirs, _ = make_timm_model(name, depth=presets.TABLES.timm_settings(name).get("depth", 12))
     save_timm_model(theirs, tmp_path / "theirs", {})
     images = np.random.default_rng(1).normal(size=(1, *theirs.patch_embed.img_size, 3)).astype("float32")
     expected = outputs_of_timm(theirs, images)

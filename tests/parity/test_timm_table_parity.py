@@ -4,8 +4,7 @@ import gzip
 
 import pytest
 
-from keras_vit.models import labels
-from keras_vit.models.vit import presets
+from keras_vit.models import catalogue, labels
 
 timm = pytest.importorskip("timm")
 
@@ -13,18 +12,21 @@ from tests.parity import timm_table  # noqa: E402  (after the check that timm is
 
 pytestmark = pytest.mark.parity
 
-CHECKPOINTS = [preset for preset in presets.presets() if preset.timm_settings and not preset.alias_of]
+CHECKPOINTS = [preset for preset in catalogue.list_presets() if preset.timm_settings and not preset.alias_of]
 
 
-def test_architectures_are_those_of_timm():
-    assert timm_table.read_rows(presets.ARCHITECTURES_FILE) == timm_table.architecture_rows()
+@pytest.mark.parametrize("architecture", catalogue.ARCHITECTURES)
+def test_architectures_are_those_of_timm(architecture):
+    tables = timm_table.tables_of(architecture)
+    assert timm_table.read_rows(tables.architectures_file) == timm_table.architecture_rows(architecture)
 
 
-def test_checkpoints_are_those_of_timm():
-    rows = timm_table.read_rows(presets.CHECKPOINTS_FILE)
+@pytest.mark.parametrize("architecture", catalogue.ARCHITECTURES)
+def test_checkpoints_are_those_of_timm(architecture):
+    rows = timm_table.read_rows(timm_table.tables_of(architecture).checkpoints_file)
     for row in rows:
         del row["top1"], row["top5"]
-    assert rows == list(timm_table.checkpoint_rows())
+    assert rows == list(timm_table.checkpoint_rows(architecture))
 
 
 @pytest.mark.parametrize("preset", CHECKPOINTS, ids=lambda preset: preset.name)

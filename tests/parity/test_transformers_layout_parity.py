@@ -9,7 +9,8 @@ import pytest
 
 import keras_vit
 from keras_vit import checkpoints
-from keras_vit.models.vit.layouts import transformers_images, transformers_settings
+from keras_vit.models import transformers_images
+from keras_vit.models.vit.layouts import transformers_settings
 from keras_vit.models.vit.layouts.transformers_layout import TO_TRANSFORMERS
 
 torch = pytest.importorskip("torch")
@@ -308,7 +309,7 @@ def test_pixels_are_those_of_an_image_processor(name, photograph):
     settings = {**json.loads(processor.to_json_string()), "image_processor_type": class_name}
     config = keras_vit.ViTConfig(image_size=48)
 
-    fields = transformers_images.preprocessing_of(settings, "vit", config)
+    fields = transformers_images.preprocessing_of(settings, "ViT", config)
 
     preprocessing = keras_vit.Preprocessing(**fields)
     ours, theirs = preprocessing([photograph])[0], pixels_of(processor, photograph)

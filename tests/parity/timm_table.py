@@ -1,16 +1,17 @@
-"""Writes timm's tables of ViT architectures, checkpoints and class names into the package.
+"""Writes timm's tables of architectures, checkpoints and class names into the package.
 
     python -m tests.parity.timm_table [--accuracy RESULTS.csv]
 
-All of it is read from the installed timm, whose models are built without memory for their weights, except the reported
-accuracy: that is taken from the columns top1 and top5 of a file such as timm's results-imagenet.csv, and kept as it is
-where no file is given.
+There are two tables for each model class, in the folder of its `presets.py`. All of it is read from the installed timm,
+whose models are built without memory for their weights, except the reported accuracy: that is taken from the columns
+top1 and top5 of a file such as timm's results-imagenet.csv, and kept as it is where no file is given.
 """
 
 import argparse
 import csv
 import functools
 import gzip
+import importlib
 import inspect
 import json
 from collections.abc import Iterable, Iterator
@@ -22,12 +23,20 @@ import tests.parity.conftest  # noqa: F401, isort: skip  (before timm: it makes 
 import timm
 import torch
 from timm.data import ImageNetInfo
-from timm.models import VisionTransformer
 
-from keras_vit.models import labels
-from keras_vit.models.vit.presets import ARCHITECTURES_FILE, CHECKPOINTS_FILE
+from keras_vit.models import catalogue, labels
+from keras_vit.models.timm_tables import TimmTables
 
-MODULES = ("vision_transformer", "deit")
+# Our class -> timm's modules and the class in them whose arguments are recorded.
+TIMM_CLASSES = {
+    "ViT": (("vision_transformer", "deit"), timm.models.VisionTransformer),
+    "BEiT": (("beit",), timm.models.Beit),
+    "EVA": (("eva",), timm.models.Eva),
+    "HybridViT": (("vision_transformer_hybrid",), timm.models.VisionTransformer),
+    "PyramidViT": (("pvt_v2",), timm.models.PyramidVisionTransformerV2),
+    "Swin": (("swin_transformer",), timm.models.SwinTransformer),
+    "SwinV2": (("swin_transformer_v2",), timm.models.SwinTransformerV2),
+}
 
 # What timm calls our label sets.
 SUBSETS = {
@@ -44,26 +53,37 @@ LEFT_OUT = {"self", "img_size", "in_chans", "num_classes", "weight_init", "devic
 
 
 def main() -> None:
-    """Writes the three files."""
+    """Writes the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--accuracy", type=Path, default=CHECKPOINTS_FILE, help="CSV with name (or model), top1, top5")
-    accuracy = read_accuracy(parser.parse_args().accuracy)
-    write_csv(ARCHITECTURES_FILE, architecture_rows())
-    write_csv(CHECKPOINTS_FILE, [row | accuracy.get(row["name"], NOT_REPORTED) for row in checkpoint_rows()])
+    parser.add_argument("--accuracy", type=Path, default=None, help="CSV with name (or model), top1, top5")
+    path = parser.parse_args().accuracy
+    for architecture in catalogue.ARCHITECTURES:
+        tables = tables_of(architecture)
+        accuracy = read_accuracy(path or tables.checkpoints_file)
+        write_csv(tables.architectures_file, architecture_rows(architecture))
+        checkpoints = [row | accuracy.get(row["name"], NOT_REPORTED) for row in checkpoint_rows(architecture)]
+        write_csv(tables.checkpoints_file, checkpoints)
     table = "".join("\t".join(row) + "\n" for row in synset_rows())
     labels.SYNSETS_FILE.write_bytes(gzip.compress(table.encode(), compresslevel=9, mtime=0))
 
 
-def architecture_rows() -> list[dict[str, str]]:
-    """Returns each architecture with a published checkpoint: its class, size without a head, and arguments."""
-    return [_architecture_row(name) for name in dict.fromkeys(name.split(".")[0] for name in checkpoint_names())]
+def tables_of(architecture: str) -> TimmTables:
+    """Returns the tables of one of our classes."""
+    module = importlib.import_module(f"{catalogue.ARCHITECTURES[architecture]}.presets")
+    return module.TABLES
 
 
-def checkpoint_rows() -> Iterator[dict[str, str]]:
+def architecture_rows(architecture: str) -> list[dict[str, str]]:
+    """Returns timm's architectures with a published checkpoint: class, size without a head, and arguments."""
+    names = dict.fromkeys(name.split(".")[0] for name in checkpoint_names(architecture))
+    return [_architecture_row(name, TIMM_CLASSES[architecture][1]) for name in names]
+
+
+def checkpoint_rows(architecture: str) -> Iterator[dict[str, str]]:
     """Yields each published checkpoint: where it is, its licence, its preprocessing and its number of parameters."""
-    for name in checkpoint_names():
+    for name in checkpoint_names(architecture):
         settings = timm.get_pretrained_cfg(name)
-        model, _ = build(name)
+        model, _ = build(name, TIMM_CLASSES[architecture][1])
         yield {
             "name": name,
             "hub_id": settings.hf_hub_id or "",
@@ -91,14 +111,15 @@ def synset_rows() -> Iterator[list[str]]:
         yield [synset, *("x" if synset in each else "" for each in members.values()), names[synset]]
 
 
-def checkpoint_names() -> list[str]:
-    """Returns all names ARCHITECTURE.TAG."""
-    return [name for module in MODULES for name in timm.list_models(module=module, pretrained=True)]
+def checkpoint_names(architecture: str) -> list[str]:
+    """Returns all names ARCHITECTURE.TAG of timm's for one of our classes."""
+    modules, _ = TIMM_CLASSES[architecture]
+    return [name for module in modules for name in timm.list_models(module=module, pretrained=True)]
 
 
-def build(name: str, **arguments: Any) -> tuple[torch.nn.Module, dict[str, Any]]:
+def build(name: str, timm_class: type, **arguments: Any) -> tuple[torch.nn.Module, dict[str, Any]]:
     """Returns timm's model on the meta device, and the arguments that its class was called with."""
-    original = VisionTransformer.__init__
+    original = timm_class.__init__
     calls = []
 
     @functools.wraps(original)
@@ -106,9 +127,9 @@ def build(name: str, **arguments: Any) -> tuple[torch.nn.Module, dict[str, Any]]
         calls.append(inspect.signature(original).bind(*args, **kwargs).arguments)
         original(*args, **kwargs)
 
-    with mock.patch.object(VisionTransformer, "__init__", record), torch.device("meta"):
+    with mock.patch.object(timm_class, "__init__", record), torch.device("meta"):
         model = timm.create_model(name, **arguments)
-    return model, calls[0]
+    return model, _unpacked(calls[0])
 
 
 def count_parameters(model: torch.nn.Module) -> int:
@@ -137,21 +158,32 @@ def write_csv(path: Path, rows: Iterable[dict[str, str]]) -> None:
         writer.writerows(rows)
 
 
-def _architecture_row(name: str) -> dict[str, str]:
-    model, arguments = build(name, num_classes=0)
-    defaults = {key: each.default for key, each in inspect.signature(VisionTransformer).parameters.items()}
+def _architecture_row(name: str, timm_class: type) -> dict[str, str]:
+    model, arguments = build(name, timm_class, num_classes=0)
+    defaults = {key: each.default for key, each in inspect.signature(timm_class).parameters.items()}
     settings = {
         key: _describe(value)
         for key, value in arguments.items()
-        if key not in LEFT_OUT and _describe(value) != _describe(defaults[key])
+        if key not in LEFT_OUT and _describe(value) != _describe(defaults.get(key))
     }
     return {
         "architecture": name,
         "model": type(model).__name__,
         "parameters": str(count_parameters(model)),
-        "image_size": "x".join(map(str, model.patch_embed.img_size)),
+        "image_size": "x".join(map(str, _image_size(model, name))),
         "settings": json.dumps(settings, sort_keys=True),
     }
+
+
+def _unpacked(arguments: dict[str, Any]) -> dict[str, Any]:
+    """Returns the arguments, with those that a class hands on among them."""
+    return {**{key: value for key, value in arguments.items() if key != "kwargs"}, **arguments.get("kwargs", {})}
+
+
+def _image_size(model: torch.nn.Module, name: str) -> tuple[int, ...]:
+    """Returns what a model is built for; of one that takes any size, what it was trained with."""
+    size = getattr(getattr(model, "patch_embed", None), "img_size", None)
+    return tuple(size or timm.get_pretrained_cfg(name).input_size[1:])
 
 
 def _describe(value: Any) -> Any:

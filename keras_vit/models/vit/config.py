@@ -76,6 +76,19 @@ class ViTConfig(ModelConfig):
             return (height // self.patch_size[0], width // self.patch_size[1])
         return (-(-height // self.patch_size[0]), -(-width // self.patch_size[1]))
 
+    @property
+    def usual_size(self) -> tuple[int, int]:
+        (rows, columns), (height, width) = self.grid_size, self.patch_size
+        return self.image_size or (rows * height, columns * width)
+
+    @property
+    def divided_sizes(self) -> dict[str, int]:
+        return {"num_heads": self.num_heads, "mlp_dim": self.mlp_dim}
+
+    @property
+    def has_place_for_distillation(self) -> bool:
+        return self.pooling == "token" and not self.pre_logits_dim and not self.use_distillation_token
+
     def contradictions(self) -> list[str]:
         problems = []
         if self.embed_dim % self.num_heads:

@@ -11,6 +11,7 @@ from keras_vit.checkpoints import (
     rows_of,
     transpose,
 )
+from keras_vit.models.entry_groups import dense_entries, norm_entries
 from keras_vit.models.vit.config import ViTConfig
 
 
@@ -69,11 +70,11 @@ def _sequential(config: ViTConfig, ours: str, theirs: str) -> list[Entry]:
     use_bias = config.use_projection_bias
     entries = [
         *_norm(config, f"{ours}/attention_norm", f"{theirs}.norm1"),
-        *_dense(f"{ours}/attention/qkv", f"{theirs}.attn.qkv", use_bias=config.use_qkv_bias),
-        *_dense(f"{ours}/attention/projection", f"{theirs}.attn.proj", use_bias=use_bias),
+        *dense_entries(f"{ours}/attention/qkv", f"{theirs}.attn.qkv", use_bias=config.use_qkv_bias),
+        *dense_entries(f"{ours}/attention/projection", f"{theirs}.attn.proj", use_bias=use_bias),
         *_norm(config, f"{ours}/mlp_norm", f"{theirs}.norm2"),
         *_expand(config, f"{ours}/mlp/expand", f"{theirs}.mlp.fc1"),
-        *_dense(f"{ours}/mlp/contract", f"{theirs}.mlp.fc2", use_bias=use_bias),
+        *dense_entries(f"{ours}/mlp/contract", f"{theirs}.mlp.fc2", use_bias=use_bias),
         *_qk_norms(config, ours, f"{theirs}.attn"),
         *_sub_norms(config, ours, theirs),
     ]
@@ -101,8 +102,8 @@ def _parallel(config: ViTConfig, ours: str, theirs: str) -> list[Entry]:
     entries = [
         *_norm(config, f"{ours}/attention_norm", f"{theirs}.in_norm"),
         *fused("kernel", f"{theirs}.in_proj.weight", transpose),
-        *_dense(f"{ours}/attention/projection", f"{theirs}.attn_out_proj", use_bias=config.use_projection_bias),
-        *_dense(f"{ours}/mlp/contract", f"{theirs}.mlp_out_proj", use_bias=config.use_projection_bias),
+        *dense_entries(f"{ours}/attention/projection", f"{theirs}.attn_out_proj", use_bias=config.use_projection_bias),
+        *dense_entries(f"{ours}/mlp/contract", f"{theirs}.mlp_out_proj", use_bias=config.use_projection_bias),
         *_qk_norms(config, ours, theirs),
         *_sub_norms(config, ours, theirs),
     ]
@@ -138,40 +139,30 @@ def _sub_norms(config: ViTConfig, ours: str, theirs: str) -> list[Entry]:
 def _expand(config: ViTConfig, ours: str, theirs: str) -> list[Entry]:
     use_bias = config.use_projection_bias
     if not has_split_gate(config):
-        return _dense(ours, theirs, use_bias=use_bias)
-    return _dense(ours, (f"{theirs}_g", f"{theirs}_x"), use_bias=use_bias)
+        return dense_entries(ours, theirs, use_bias=use_bias)
+    return dense_entries(ours, f"{theirs}_g", f"{theirs}_x", use_bias=use_bias)
 
 
 def _head(config: ViTConfig) -> list[Entry]:
     entries = []
     if config.pooling == "attention":
         entries.append(Entry("head/pool/latent", "attn_pool.latent", row_vector))
-        entries += _dense("head/pool/query", "attn_pool.q")
-        entries += _dense("head/pool/key_value", "attn_pool.kv")
-        entries += _dense("head/pool/projection", "attn_pool.proj")
+        entries += dense_entries("head/pool/query", "attn_pool.q")
+        entries += dense_entries("head/pool/key_value", "attn_pool.kv")
+        entries += dense_entries("head/pool/projection", "attn_pool.proj")
         entries += _norm(config, "head/pool/norm", "attn_pool.norm")
-        entries += _dense("head/pool/mlp/expand", "attn_pool.mlp.fc1")
-        entries += _dense("head/pool/mlp/contract", "attn_pool.mlp.fc2")
+        entries += dense_entries("head/pool/mlp/expand", "attn_pool.mlp.fc1")
+        entries += dense_entries("head/pool/mlp/contract", "attn_pool.mlp.fc2")
     if config.use_head_norm:
         entries += _norm(config, "head/norm", "fc_norm")
     if config.pre_logits_dim:
-        entries += _dense("head/pre_logits", "pre_logits.fc")
+        entries += dense_entries("head/pre_logits", "pre_logits.fc")
     if config.num_classes:
-        entries += _dense("head/logits", "head")
+        entries += dense_entries("head/logits", "head")
         if config.use_distillation_token:
-            entries += _dense("head/distillation_logits", "head_dist")
+            entries += dense_entries("head/distillation_logits", "head_dist")
     return entries
 
 
 def _norm(config: ViTConfig, ours: str, theirs: str) -> list[Entry]:
-    if config.norm == "rms_norm":
-        return [Entry(f"{ours}/scale", f"{theirs}.weight", identity)]
-    return [Entry(f"{ours}/gamma", f"{theirs}.weight", identity), Entry(f"{ours}/beta", f"{theirs}.bias", identity)]
-
-
-def _dense(ours: str, theirs: str | tuple[str, ...], *, use_bias: bool = True) -> list[Entry]:
-    def named(kind: str) -> str | tuple[str, ...]:
-        return f"{theirs}.{kind}" if isinstance(theirs, str) else tuple(f"{name}.{kind}" for name in theirs)
-
-    entries = [Entry(f"{ours}/kernel", named("weight"), transpose)]
-    return [*entries, Entry(f"{ours}/bias", named("bias"), identity)] if use_bias else entries
+    return norm_entries(ours, theirs, config.norm)

@@ -18,6 +18,13 @@ def count_macs(config: ViTConfig, image_size: tuple[int, int]) -> int:
     return embedding + config.depth * (num_tokens * kernels + attention) + _head(config, rows * columns)
 
 
+def count_weights(config: ViTConfig) -> int:
+    """Returns about how many weights a model has: the cost of one token, which meets every kernel, and positions."""
+    rows, columns = config.grid_size
+    kernels = count_macs(config, config.patch_size) // (1 + config.num_prefix_tokens)
+    return kernels + rows * columns * config.embed_dim
+
+
 def _count_patches(config: ViTConfig, size: int, axis: int) -> int:
     patch = config.patch_size[axis]
     return -(-size // patch) if config.pad else size // patch

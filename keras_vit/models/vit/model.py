@@ -20,7 +20,7 @@ from keras_vit.models.vit.adaptations import adaptations
 from keras_vit.models.vit.config import ViTConfig
 from keras_vit.models.vit.layouts import TO_TRANSFORMERS
 from keras_vit.models.vit.layouts.timm_arguments import settings_of
-from keras_vit.models.vit.macs import count_macs
+from keras_vit.models.vit.macs import count_macs, count_weights
 from keras_vit.models.vit.papers import papers
 from keras_vit.models.vit.roles import variable_roles
 
@@ -135,6 +135,7 @@ class ViT(VisionModel):
     to_transformers = TO_TRANSFORMERS
     timm_settings = staticmethod(settings_of)
     count_macs = staticmethod(count_macs)
+    count_weights = staticmethod(count_weights)
     papers = staticmethod(papers)
 
 

@@ -1,19 +1,10 @@
 """The presets of ViT: timm's published checkpoints, the short names for the usual ones, and vit_digits."""
 
-import csv
-import functools
-import json
 from pathlib import Path
 from typing import Any
 
 from keras_vit.models.catalogue import Preset
-from keras_vit.models.labels import NUM_CLASSES
-
-# Both are written by `python -m tests.parity.timm_table`.
-ARCHITECTURES_FILE = Path(__file__).parent / "timm_architectures.csv"
-CHECKPOINTS_FILE = Path(__file__).parent / "timm_checkpoints.csv"
-
-REPORTED_SOURCE = "timm's published results table, results-imagenet.csv"
+from keras_vit.models.timm_tables import TimmTables
 
 _DIFFERENTIAL = "its attention is the difference of two softmaxes (differential attention)"
 
@@ -161,93 +152,24 @@ DIGITS = Preset(
 )
 
 
-@functools.cache
-def presets() -> tuple[Preset, ...]:
-    """Returns all presets of ViT: vit_digits, timm's checkpoints by full name, and again those with a short name."""
-    full = {row["name"]: _preset(row) for row in _read(CHECKPOINTS_FILE)}
-    short = (full[name].renamed(alias) for alias, name in SHORT_NAMES.items())
-    return (DIGITS, *full.values(), *short)
-
-
-def timm_settings(architecture: str) -> dict[str, Any]:
-    """Returns the arguments that timm builds an architecture with, without the number of classes.
-
-    `distilled` stands for timm's class with a distillation token and a second head.
-
-    Raises:
-        KeyError: No published checkpoint has this architecture.
-    """
-    row = _architectures()[architecture]
-    settings = {**json.loads(row["settings"]), "img_size": _parse_size(row["image_size"]), "in_chans": 3}
-    return {**settings, "distilled": True} if row["model"] == "VisionTransformerDistilled" else settings
-
-
-def architectures() -> list[str]:
-    """Returns the names of the architectures that timm publishes checkpoints of."""
-    return list(_architectures())
-
-
-def find_checkpoint(name: str) -> Preset | None:
-    """Returns the entry of timm's checkpoint ARCHITECTURE.TAG, if there is one."""
-    return next((preset for preset in presets() if preset.name == name), None)
-
-
-@functools.cache
-def _architectures() -> dict[str, dict[str, str]]:
-    return {row["architecture"]: row for row in _read(ARCHITECTURES_FILE)}
-
-
-def _preset(row: dict[str, str]) -> Preset:
-    image_size, num_classes = _parse_size(row["image_size"]), int(row["num_classes"])
-    settings = {**timm_settings(row["architecture"]), "num_classes": num_classes, "img_size": image_size}
-    labels = next((dataset for dataset, size in NUM_CLASSES.items() if size == num_classes), None)
-    has_accuracy = bool(row["top1"])
-    return Preset(
-        name=row["name"],
-        description=_describe_head(labels, num_classes),
-        architecture="ViT",
-        parameters=int(row["parameters"]) - _num_folded(settings),
-        image_size=image_size,
-        num_classes=num_classes,
-        labels=labels,
-        preprocessing={
-            "image_size": image_size,
-            "num_channels": 3,
-            "crop_fraction": float(row["crop_fraction"]),
-            "crop_mode": row["crop_mode"],
-            "interpolation": row["interpolation"],
-            "mean": tuple(map(float, row["mean"].split())),
-            "std": tuple(map(float, row["std"].split())),
-        },
-        license=row["license"] or None,
-        reported_top1=float(row["top1"]) if has_accuracy else None,
-        reported_top5=float(row["top5"]) if has_accuracy else None,
-        reported_source=REPORTED_SOURCE if has_accuracy else None,
-        timm_settings=settings,
-        hub_id=row["hub_id"] or None,
-        obstacle=next((why for start, why in EXCEPTIONS.items() if row["name"].startswith(start)), None),
-    )
-
-
-def _describe_head(labels: str | None, num_classes: int) -> str:
-    if labels:
-        return f"{labels} classifier"
-    return f"encoder with {num_classes} outputs that have no names" if num_classes else "encoder without a head"
-
-
-def _num_folded(settings: dict[str, Any]) -> int:
-    """Parameters of timm's that ours lacks: positions of prefix tokens are added to the tokens when they are read."""
+def _count_folded(settings: dict[str, Any]) -> int:
+    """Positions of prefix tokens are added to the tokens when they are read."""
     if settings.get("no_embed_class") or settings.get("pos_embed") == "none":
         return 0
     num_prefix_tokens = settings.get("class_token", True) + settings.get("reg_tokens", 0) + ("distilled" in settings)
     return int(num_prefix_tokens * settings.get("embed_dim", 768))
 
 
-def _parse_size(text: str) -> tuple[int, int]:
-    height, width = map(int, text.split("x"))
-    return height, width
+TABLES = TimmTables(
+    architecture="ViT",
+    folder=Path(__file__).parent,
+    short_names=SHORT_NAMES,
+    exceptions=EXCEPTIONS,
+    count_folded=_count_folded,
+    of_class={"VisionTransformerDistilled": {"distilled": True}},  # timm's class with a second token and a second head
+)
 
 
-def _read(path: Path) -> list[dict[str, str]]:
-    with path.open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
+def presets() -> tuple[Preset, ...]:
+    """Returns all presets of ViT: vit_digits, timm's checkpoints by full name, and again those with a short name."""
+    return (DIGITS, *TABLES.presets)

@@ -5,7 +5,7 @@ import pytest
 
 from keras_vit import ViT
 from keras_vit.checkpoints import CheckpointError
-from keras_vit.models.vit.adaptations import adapt_channels
+from keras_vit.models.adapting import adapt_channels
 from tests.models.vit.configs import TINY
 
 

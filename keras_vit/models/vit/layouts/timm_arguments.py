@@ -2,11 +2,9 @@
 
 from typing import Any
 
+from keras_vit.models.timm_arguments import OUR_POOLINGS, POOLINGS, TimmArguments
 from keras_vit.models.vit import key_maps
 from keras_vit.models.vit.config import ViTConfig
-
-POOLINGS = {"token": "token", "mean": "avg", "max": "max", "attention": "map", "none": ""}
-_OUR_POOLINGS = {theirs: ours for ours, theirs in POOLINGS.items()}
 
 # timm's arguments that hold a Python class or a number inside one cannot be told in JSON. These named architectures
 # have them, and every other argument of theirs can be overridden: (order, mlp, norm, epsilon) -> architecture.
@@ -36,20 +34,6 @@ _ACTIVATIONS = {
     "SiLU": "silu",
 }
 
-# Of no influence on what a model with weights returns; regularisers are the user's choice.
-_IRRELEVANT = {
-    *(
-        "weight_init",
-        "fix_init",
-        "dynamic_img_size",
-        "strict_img_size",
-        "drop_rate",
-        "pos_drop_rate",
-        "patch_drop_rate",
-    ),
-    *("proj_drop_rate", "attn_drop_rate", "drop_path_rate"),
-}
-
 
 def config_of(settings: dict[str, Any]) -> ViTConfig:
     """Returns the config of the model that timm builds with these arguments.
@@ -61,12 +45,12 @@ def config_of(settings: dict[str, Any]) -> ViTConfig:
     Raises:
         ValueError: An argument or its value makes another architecture than ours.
     """
-    reader = _Arguments(settings)
+    reader = TimmArguments(settings, "ViT")
     norm, epsilon = reader.choice("norm_layer", _NORMS, None)
     order, mlp = reader.choice("block_fn", _BLOCKS, "Block"), reader.choice("mlp_layer", _MLPS, "Mlp")
     embed_dim, mlp_ratio = reader.number("embed_dim", 768), reader.number("mlp_ratio", 4.0)
     is_packed = settings.get("mlp_layer", "").startswith("GluMlp")
-    pooling = reader.choice("global_pool", _OUR_POOLINGS, "token")
+    pooling = reader.choice("global_pool", OUR_POOLINGS, "token")
     use_head_norm = reader.get("fc_norm", None)
     use_final_norm = reader.get("final_norm", True)
     layer_scale_init = reader.get("init_values", None)
@@ -195,39 +179,3 @@ def _timm_mlp_ratio(config: ViTConfig) -> float:
     width, ratio = (2 * config.mlp_dim, 2 * config.mlp_ratio) if is_packed else (config.mlp_dim, config.mlp_ratio)
     # A ratio in the middle, where rounding down and rounding would give different widths.
     return ratio if int(config.embed_dim * ratio) == width else (width + 0.5) / config.embed_dim
-
-
-class _Arguments:
-    """Takes timm's arguments one by one, and finds those that nobody asked for."""
-
-    def __init__(self, settings: dict[str, Any]) -> None:
-        self._settings = settings
-        self._known = set(_IRRELEVANT)
-
-    def get(self, name: str, default: Any) -> Any:
-        self._known.add(name)
-        return self._settings.get(name, default)
-
-    def number(self, name: str, default: float) -> Any:
-        value = self.get(name, default)
-        if not isinstance(value, int | float) or isinstance(value, bool):
-            raise ValueError(f"timm's argument {name}={value!r} is no number.")
-        return value
-
-    def choice(self, name: str, choices: dict[Any, Any], default: Any) -> Any:
-        value = self.get(name, default)
-        if not isinstance(value, str | None) or value not in choices:
-            known = ", ".join(repr(choice) for choice in choices)
-            raise ValueError(
-                f"timm's argument {name}={value!r} makes another architecture than ViT, which knows {known}."
-            )
-        return choices[value]
-
-    def require(self, name: str, values: tuple[Any, ...]) -> None:
-        if self.get(name, None) not in values:
-            raise ValueError(f"timm's argument {name}={self._settings[name]!r} makes another architecture than ViT.")
-
-    def finish(self) -> None:
-        unknown = [name for name in self._settings if name not in self._known]
-        if unknown:
-            raise ValueError(f"timm's argument(s) {', '.join(map(repr, unknown))} are unknown to ViT. Is timm newer?")

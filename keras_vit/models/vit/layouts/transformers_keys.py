@@ -16,6 +16,7 @@ from keras_vit.checkpoints import (
     rows_of,
     transpose,
 )
+from keras_vit.models.entry_groups import dense_entries, norm_entries
 from keras_vit.models.vit.config import ViTConfig
 from keras_vit.models.vit.layouts.transformers_models import Model
 
@@ -133,7 +134,7 @@ def entries(config: ViTConfig, model: Model, prefix: str, spelling: Spelling, la
     for index in range(config.depth):
         found += _layer(config, f"encoder_{index}", f"{layer_prefix}{spelling.layer.format(index)}", spelling)
     if config.use_final_norm:
-        found += _norm("norm", f"{prefix}post_layernorm" if is_clip else f"{prefix}layernorm")
+        found += norm_entries("norm", f"{prefix}post_layernorm" if is_clip else f"{prefix}layernorm")
     if config.pooling == "attention":
         found += _attention_pooling(config, f"{prefix}head")
     return found + _logits(config, model)
@@ -168,19 +169,20 @@ def _clip_embeddings(config: ViTConfig, prefix: str) -> list[Entry]:
     if not config.use_class_token:
         return [*found, Entry("patch_embedding/bias", f"{theirs}.patch_embedding.bias", identity)]
     token = Entry("prefix_tokens/class_token", f"{theirs}.class_embedding", _vector, Rows(positions, 0, 1))
-    return [*found, token, *_norm("embedding_norm", f"{prefix}pre_layrnorm")]  # spelled so
+    return [*found, token, *norm_entries("embedding_norm", f"{prefix}pre_layrnorm")]  # spelled so
 
 
 def _layer(config: ViTConfig, ours: str, theirs: str, spelling: Spelling) -> list[Entry]:
     expand, contract = spelling.mlp
     parts = (expand,) if isinstance(expand, str) else expand
+    qkv = (f"{theirs}.{name}" for name in spelling.qkv)
     found = [
-        *_norm(f"{ours}/attention_norm", f"{theirs}.{spelling.norms[0]}"),
-        *_dense(f"{ours}/attention/qkv", *(f"{theirs}.{name}" for name in spelling.qkv), use_bias=config.use_qkv_bias),
-        *_dense(f"{ours}/attention/projection", f"{theirs}.{spelling.projection}"),
-        *_norm(f"{ours}/mlp_norm", f"{theirs}.{spelling.norms[1]}"),
-        *_dense(f"{ours}/mlp/expand", *(f"{theirs}.{name}" for name in parts)),
-        *_dense(f"{ours}/mlp/contract", f"{theirs}.{contract}"),
+        *norm_entries(f"{ours}/attention_norm", f"{theirs}.{spelling.norms[0]}"),
+        *dense_entries(f"{ours}/attention/qkv", *qkv, use_bias=config.use_qkv_bias),
+        *dense_entries(f"{ours}/attention/projection", f"{theirs}.{spelling.projection}"),
+        *norm_entries(f"{ours}/mlp_norm", f"{theirs}.{spelling.norms[1]}"),
+        *dense_entries(f"{ours}/mlp/expand", *(f"{theirs}.{name}" for name in parts)),
+        *dense_entries(f"{ours}/mlp/contract", f"{theirs}.{contract}"),
     ]
     if config.layer_scale_init is not None:
         found.append(Entry(f"{ours}/attention_scale/factors", f"{theirs}.layer_scale1.lambda1", identity))
@@ -198,10 +200,10 @@ def _attention_pooling(config: ViTConfig, theirs: str) -> list[Entry]:
         found.append(Entry(f"head/pool/key_value/{kind}", fused, rows_of(transform, width, 3 * width, 3 * width)))
     return [
         *found,
-        *_dense("head/pool/projection", f"{theirs}.attention.out_proj"),
-        *_norm("head/pool/norm", f"{theirs}.layernorm"),
-        *_dense("head/pool/mlp/expand", f"{theirs}.mlp.fc1"),
-        *_dense("head/pool/mlp/contract", f"{theirs}.mlp.fc2"),
+        *dense_entries("head/pool/projection", f"{theirs}.attention.out_proj"),
+        *norm_entries("head/pool/norm", f"{theirs}.layernorm"),
+        *dense_entries("head/pool/mlp/expand", f"{theirs}.mlp.fc1"),
+        *dense_entries("head/pool/mlp/contract", f"{theirs}.mlp.fc2"),
     ]
 
 
@@ -209,23 +211,11 @@ def _logits(config: ViTConfig, model: Model) -> list[Entry]:
     if not config.num_classes:
         return []
     if model.head == "projection":
-        return _dense("head/logits", "visual_projection", use_bias=False)
+        return dense_entries("head/logits", "visual_projection", use_bias=False)
     if model.head == "teacher":
-        distillation = _dense("head/distillation_logits", "distillation_classifier")
-        return [*_dense("head/logits", "cls_classifier"), *distillation]
-    return _dense("head/logits", "classifier")
-
-
-def _norm(ours: str, theirs: str) -> list[Entry]:
-    return [Entry(f"{ours}/gamma", f"{theirs}.weight", identity), Entry(f"{ours}/beta", f"{theirs}.bias", identity)]
-
-
-def _dense(ours: str, *theirs: str, use_bias: bool = True) -> list[Entry]:
-    def named(kind: str) -> str | tuple[str, ...]:
-        return f"{theirs[0]}.{kind}" if len(theirs) == 1 else tuple(f"{name}.{kind}" for name in theirs)
-
-    found = [Entry(f"{ours}/kernel", named("weight"), transpose)]
-    return [*found, Entry(f"{ours}/bias", named("bias"), identity)] if use_bias else found
+        distillation = dense_entries("head/distillation_logits", "distillation_classifier")
+        return [*dense_entries("head/logits", "cls_classifier"), *distillation]
+    return dense_entries("head/logits", "classifier")
 
 
 # A single token: ours (1, embed_dim), CLIP's (embed_dim,).

@@ -1,13 +1,13 @@
 """transformers' layout: config.json with a model_type, and tensors named by its models; read, and written back."""
 
-from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple
+from collections.abc import Iterable
+from typing import Any
 
-from keras_vit.models.layout import Description, KeyMap, Layout, Tensors
+from keras_vit.models.layout import Description, KeyMap, Layout, Tensors, Writer
+from keras_vit.models.transformers_images import preprocessing_of
 from keras_vit.models.vit.config import ViTConfig
 from keras_vit.models.vit.layouts import transformers_keys, transformers_writing
-from keras_vit.models.vit.layouts.transformers_images import preprocessing_of
-from keras_vit.models.vit.layouts.transformers_models import FAMILIES, Model, model_of
+from keras_vit.models.vit.layouts.transformers_models import FAMILIES, USUAL_PROCESSORS, Model, model_of
 from keras_vit.models.vit.layouts.transformers_settings import config_of, labels_of
 
 # First part of a name after the base model's prefix -> why nothing is made of the tensor.
@@ -32,11 +32,11 @@ def _recognises(settings: dict[str, Any], names: Any) -> bool:
 
 def _describe(settings: dict[str, Any], tensors: Tensors) -> Description:
     config = config_of(settings)
-    processor = settings.get("preprocessor")
+    processor, usual = settings.get("preprocessor"), USUAL_PROCESSORS[settings["model_type"]]
     return Description(
         architecture="ViT",
         config=config,
-        preprocessing=None if processor is None else preprocessing_of(processor, settings["model_type"], config),
+        preprocessing=None if processor is None else preprocessing_of(processor, usual, config),
         labels=labels_of(settings),
     )
 
@@ -62,19 +62,6 @@ def _explain_unused(model: Model, prefix: str, names: Iterable[str]) -> dict[str
     if model.head == "classifier" and model.family == "siglip":
         parts[f"{prefix}head."] = "the classifier reads the mean of all tokens instead"
     return {name: reason for name in names for part, reason in parts.items() if name.startswith(part)}
-
-
-class Writer(NamedTuple):
-    """How a model is written for another library.
-
-    Args:
-        settings: (config, labels, preprocessing) -> config.json and preprocessor_config.json; raises ValueError where
-            the library cannot build the model.
-        entries: Config -> where each variable is written to.
-    """
-
-    settings: Callable[..., tuple[dict[str, Any], dict[str, Any]]]
-    entries: Callable[[ViTConfig], Any]
 
 
 LAYOUT = Layout(name="transformers", recognises=_recognises, describe=_describe, map_keys=_map_keys)

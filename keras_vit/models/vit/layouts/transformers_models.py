@@ -28,6 +28,14 @@ FAMILIES = {
     **dict.fromkeys(("clip", "clip_vision_model"), ("clip", "vision_model.")),
     **dict.fromkeys(("siglip", "siglip_vision_model"), ("siglip", "vision_model.")),
 }
+# The image processor that is meant where preprocessor_config.json names none.
+USUAL_PROCESSORS = {
+    **dict.fromkeys(("vit", "vit_mae", "vit_msn"), "ViT"),
+    "deit": "DeiT",
+    **dict.fromkeys(("dinov2", "dinov2_with_registers"), "Bit"),
+    **dict.fromkeys(("clip", "clip_vision_model"), "CLIP"),
+    **dict.fromkeys(("siglip", "siglip_vision_model"), "Siglip"),
+}
 HEADS = {
     "ViTForImageClassification": "classifier",
     "ViTForMaskedImageModeling": "none",

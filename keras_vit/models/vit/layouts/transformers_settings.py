@@ -3,6 +3,13 @@
 from collections.abc import Mapping
 from typing import Any
 
+from keras_vit.models.transformers_settings import (
+    count_classes,
+    read_activation,
+    read_labels,
+    read_pair,
+    read_values,
+)
 from keras_vit.models.vit.config import ViTConfig
 from keras_vit.models.vit.layouts.transformers_models import Model, model_of
 
@@ -62,16 +69,6 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "siglip": _SIGLIP,
     "siglip_vision_model": _SIGLIP,
 }
-ACTIVATIONS = {
-    "gelu": "gelu",
-    "gelu_python": "gelu",
-    "quick_gelu": "quick_gelu",
-    "silu": "silu",
-    "swish": "silu",
-    **dict.fromkeys(("gelu_pytorch_tanh", "gelu_new", "gelu_fast", "gelu_accurate", "gelu_python_tanh"), "gelu_tanh"),
-}
-
-_MAX_NUMBER = 10**9  # keeps arithmetic finite; the config has the true limits
 
 
 def config_of(settings: Mapping[str, Any]) -> ViTConfig:
@@ -81,7 +78,7 @@ def config_of(settings: Mapping[str, Any]) -> ViTConfig:
         ValueError: Settings have the wrong type, or a value that makes another architecture than ours.
     """
     model, values = model_of(settings), _values(settings)
-    sizes, patch_size = _pair(values["image_size"]), _pair(values["patch_size"])
+    sizes, patch_size = read_pair(values["image_size"]), read_pair(values["patch_size"])
     fields = {
         "image_size": sizes,
         "patch_size": patch_size,
@@ -92,7 +89,7 @@ def config_of(settings: Mapping[str, Any]) -> ViTConfig:
         "depth": values["num_hidden_layers"],
         "num_heads": values["num_attention_heads"],
         "mlp_ratio": _mlp_dim(values) / values["hidden_size"],
-        "activation": _activation(values["hidden_act"]),
+        "activation": read_activation(values["hidden_act"], "ViT"),
         "use_qkv_bias": values.get("qkv_bias", True),
         "norm_epsilon": values["layer_norm_eps"],
         "dropout_rate": values.get("hidden_dropout_prob", 0.0),
@@ -104,10 +101,8 @@ def config_of(settings: Mapping[str, Any]) -> ViTConfig:
 
 def labels_of(settings: Mapping[str, Any]) -> tuple[str, ...] | None:
     """Returns the names of the classes in the order of the logits, or None where there are only numbers."""
-    names = _class_names(settings)
-    if names is None or model_of(settings).head not in ("classifier", "teacher"):
-        return None
-    return None if all(name == f"LABEL_{index}" for index, name in enumerate(names)) else names
+    labels = read_labels(settings)
+    return labels if model_of(settings).head in ("classifier", "teacher") else None
 
 
 def _of_family(model: Model, values: dict[str, Any]) -> dict[str, Any]:
@@ -146,35 +141,9 @@ def _values(settings: Mapping[str, Any]) -> dict[str, Any]:
     defaults = DEFAULTS[model_type]
     if not isinstance(own, dict):
         raise ValueError(f"config.json needs vision_config to hold settings; got {own!r}.")
-    values = {name: own.get(name, default) for name, default in defaults.items()}
     if model_type == "clip":
-        values["projection_dim"] = settings.get("projection_dim", defaults["projection_dim"])
-    problems = [
-        f"- {name} needs {rule}; got {values[name]!r}"
-        for name, default in defaults.items()
-        if (rule := _broken_rule(name, values[name], default)) is not None
-    ]
-    if problems:
-        raise ValueError(f"config.json of {model_type!r} has {len(problems)} wrong setting(s):\n" + "\n".join(problems))
-    return values
-
-
-def _broken_rule(name: str, value: Any, default: Any) -> str | None:
-    if name in ("image_size", "patch_size"):
-        sizes = value if isinstance(value, list | tuple) and len(value) == 2 else [value]
-        return None if all(type(size) is int and size > 0 for size in sizes) else "one or two whole numbers > 0"
-    if isinstance(default, bool):
-        return None if isinstance(value, bool) else "true or false"
-    if isinstance(default, str):
-        return None if isinstance(value, str) else "a name"
-    if isinstance(default, float) or name == "mlp_ratio":
-        return None if type(value) in (int, float) and 0 <= value < _MAX_NUMBER else "a number >= 0"
-    low = 0 if name == "num_register_tokens" else 1
-    return None if type(value) is int and low <= value < _MAX_NUMBER else f"a whole number >= {low}"
-
-
-def _pair(size: Any) -> tuple[int, int]:
-    return (size, size) if isinstance(size, int) else (size[0], size[1])
+        own = {**own, "projection_dim": settings.get("projection_dim", defaults["projection_dim"])}
+    return read_values(own, defaults, model_type)
 
 
 def _mlp_dim(values: dict[str, Any]) -> int:
@@ -194,37 +163,7 @@ def gated_dim(embed_dim: int, mlp_ratio: float) -> int:
     return (int(int(embed_dim * mlp_ratio) * 2 / 3) + 7) // 8 * 8
 
 
-def _activation(name: str) -> str:
-    if name not in ACTIVATIONS:
-        raise ValueError(
-            f"ViT needs hidden_act to be one of {', '.join(ACTIVATIONS)}; got hidden_act={name!r} in config.json."
-        )
-    return ACTIVATIONS[name]
-
-
 def _num_classes(settings: Mapping[str, Any], values: dict[str, Any], head: str) -> int:
     if head == "none":
         return 0
-    if head == "projection":
-        return values["projection_dim"]
-    names = _class_names(settings)
-    return settings.get("num_labels", 2) if names is None else len(names)  # files leave out two classes without names
-
-
-def _class_names(settings: Mapping[str, Any]) -> tuple[str, ...] | None:
-    """Returns what id2label says, in the order of its numbers: JSON sorts "10" before "2"."""
-    names = settings.get("id2label")
-    if names is None:
-        return None
-    by_number = {str(key): str(name) for key, name in names.items()} if isinstance(names, dict) else {}
-    numbers = [str(index) for index in range(len(by_number))]
-    if not isinstance(names, dict) or by_number.keys() != set(numbers):
-        raise ValueError(
-            f"config.json needs id2label to name classes 0, 1, 2, ... without a gap; got {_shortened(names)}."
-        )
-    return tuple(by_number[number] for number in numbers)
-
-
-def _shortened(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 200 else f"{text[:200]} ..."
+    return values["projection_dim"] if head == "projection" else count_classes(settings)

@@ -4,14 +4,13 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from keras_vit.checkpoints import Entry
+from keras_vit.models.transformers_images import processor_settings
+from keras_vit.models.transformers_settings import ACTIVATION_NAMES, write_labels
 from keras_vit.models.vit.config import ViTConfig
 from keras_vit.models.vit.layouts import transformers_keys
-from keras_vit.models.vit.layouts.transformers_images import processor_settings
 from keras_vit.models.vit.layouts.transformers_models import model_of
 from keras_vit.models.vit.layouts.transformers_settings import gated_dim, plain_dim
 from keras_vit.preprocessing import Preprocessing
-
-_ACTIVATIONS = {"gelu": "gelu", "gelu_tanh": "gelu_pytorch_tanh", "quick_gelu": "quick_gelu", "silu": "silu"}
 
 _CLASSES = {  # model_type -> (with classes, without)
     "vit": ("ViTForImageClassification", "ViTModel"),
@@ -64,9 +63,7 @@ def transformers_settings(
     else:
         settings |= own
     if config.num_classes:
-        names = list(labels) if labels else [f"LABEL_{index}" for index in range(config.num_classes)]
-        settings["id2label"] = {str(index): name for index, name in enumerate(names)}
-        settings["label2id"] = {name: index for index, name in enumerate(names)}
+        settings |= write_labels(config.num_classes, labels)
     return settings, processor_settings(preprocessing)
 
 
@@ -172,7 +169,7 @@ def _sizes(config: ViTConfig, target: _Target) -> dict[str, Any]:
         "hidden_size": config.embed_dim,
         "num_hidden_layers": config.depth,
         "num_attention_heads": config.num_heads,
-        "hidden_act": _ACTIVATIONS[config.activation],
+        "hidden_act": ACTIVATION_NAMES[config.activation],
         "layer_norm_eps": config.norm_epsilon,
         "image_size": _plain(_image_size(config)),
         "patch_size": _plain(config.patch_size),

@@ -15,7 +15,7 @@ from tests.models.vit.configs import OURS_ONLY, SHARED, TINY
 def test_timm_is_told_what_it_can_express(name):
     config = ViTConfig(**{**TINY, **SHARED[name]})
     settings = json.loads(json.dumps(settings_of(config)))
-    assert settings["architecture"] in presets.architectures()
+    assert settings["architecture"] in presets.TABLES.architectures()
     assert settings["num_classes"] == config.num_classes
     assert settings["num_features"] == 8
 
@@ -58,7 +58,7 @@ def test_the_width_that_timm_rounds_down_to_is_ours(embed_dim, mlp_ratio):
 def test_what_timm_is_told_comes_back_as_the_same_config(name):
     config = ViTConfig(**{**TINY, **SHARED[name]})
     settings = json.loads(json.dumps(settings_of(config)))
-    base = presets.timm_settings(settings["architecture"])
+    base = presets.TABLES.timm_settings(settings["architecture"])
     again = config_of({**base, **settings["model_args"], "num_classes": settings["num_classes"]})
     told = {field.name for field in dataclasses.fields(config)} - {
         *("activation", "image_size", "mlp_ratio", "position_grid", "positional_encoding")  # said in another way
@@ -143,11 +143,11 @@ def test_what_timm_is_told_comes_back_as_the_same_config(name):
     ],
 )
 def test_architectures_of_timm_are_told_in_our_words(architecture, fields):
-    assert config_of(presets.timm_settings(architecture)) == ViTConfig(**fields)
+    assert config_of(presets.TABLES.timm_settings(architecture)) == ViTConfig(**fields)
 
 
 def test_a_packed_gate_counts_half():
-    config = config_of(presets.timm_settings("vit_giant_patch14_dinov2"))
+    config = config_of(presets.TABLES.timm_settings("vit_giant_patch14_dinov2"))
     assert (config.mlp, config.mlp_dim, config.activation) == ("swiglu", 4096, "silu")
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from keras_vit import Preprocessing, ViT, ViTConfig, checkpoints
-from keras_vit.models.vit.layouts.transformers_images import preprocessing_of, processor_settings
+from keras_vit.models.transformers_images import preprocessing_of, processor_settings
 from keras_vit.models.vit.layouts.transformers_layout import LAYOUT, TO_TRANSFORMERS
 from tests.models.vit.configs import TINY
 
@@ -229,7 +229,7 @@ def test_files_of_others_are_not_recognised(settings):
     ],
 )
 def test_processors_become_preprocessing(changes, expected):
-    fields = preprocessing_of({**PROCESSOR, **changes}, "vit", ViTConfig(image_size=8, patch_size=4))
+    fields = preprocessing_of({**PROCESSOR, **changes}, "ViT", ViTConfig(image_size=8, patch_size=4))
     preprocessing = Preprocessing(**fields)
     assert (
         preprocessing.crop_mode,
@@ -248,7 +248,7 @@ def test_a_processor_for_another_size_keeps_its_proportions():
 
 
 def test_old_feature_extractors_have_the_defaults_of_their_kind():
-    fields = preprocessing_of({"feature_extractor_type": "CLIPFeatureExtractor"}, "clip", ViTConfig())
+    fields = preprocessing_of({"feature_extractor_type": "CLIPFeatureExtractor"}, "CLIP", ViTConfig())
     assert (fields["crop_mode"], fields["crop_fraction"], fields["interpolation"]) == ("center", 1.0, "bicubic")
     assert fields["mean"] == (0.48145466, 0.4578275, 0.40821073)
 
@@ -256,7 +256,7 @@ def test_old_feature_extractors_have_the_defaults_of_their_kind():
 @pytest.mark.parametrize("side", [232, 235, 238, 246, 248, 256, 288])
 def test_the_side_before_the_crop_is_kept_to_the_pixel(side):
     settings = {**PROCESSOR, "size": {"shortest_edge": side}, "do_center_crop": True, "crop_size": 224}
-    preprocessing = Preprocessing(**preprocessing_of(settings, "vit", ViTConfig()))
+    preprocessing = Preprocessing(**preprocessing_of(settings, "ViT", ViTConfig()))
     assert processor_settings(preprocessing)["size"] == {"shortest_edge": side}
 
 
@@ -276,7 +276,7 @@ def test_the_side_before_the_crop_is_kept_to_the_pixel(side):
 )
 def test_processors_that_cannot_be_followed_are_named(changes, message):
     with pytest.raises(ValueError, match=message):
-        preprocessing_of({**PROCESSOR, **changes}, "vit", ViTConfig(image_size=8, patch_size=4))
+        preprocessing_of({**PROCESSOR, **changes}, "ViT", ViTConfig(image_size=8, patch_size=4))
 
 
 def test_preprocessing_that_no_processor_does_is_named():

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from keras_vit.models.vit.config import ViTConfig
 from keras_vit.preprocessing import Preprocessing
 
 _HALVES = [0.5, 0.5, 0.5]
@@ -40,33 +39,26 @@ DEFAULTS: dict[str, dict[str, Any]] = {
 # Earlier and faster forms of a processor do the same.
 _SUFFIXES = ("ImageProcessor", "ImageProcessorFast", "ImageProcessorPil", "FeatureExtractor")
 _PROCESSORS = {f"{kind}{suffix}": kind for kind in DEFAULTS for suffix in _SUFFIXES}
-_USUAL_PROCESSORS = {
-    **dict.fromkeys(("vit", "vit_mae", "vit_msn"), "ViT"),
-    "deit": "DeiT",
-    **dict.fromkeys(("dinov2", "dinov2_with_registers"), "Bit"),
-    **dict.fromkeys(("clip", "clip_vision_model"), "CLIP"),
-    **dict.fromkeys(("siglip", "siglip_vision_model"), "Siglip"),
-}
 _INTERPOLATIONS = ("nearest", "lanczos", "bilinear", "bicubic", "box", "hamming")  # in the order of PIL's numbers
 
 _HINT = "Correct the file, or remove it and pass a Preprocessing of your own."
 
 
-def preprocessing_of(settings: Mapping[str, Any], model_type: str, config: ViTConfig) -> dict[str, Any]:
+def preprocessing_of(settings: Mapping[str, Any], usual: str, config: Any) -> dict[str, Any]:
     """Returns the fields of the Preprocessing that does what an image processor does.
 
     Where an odd number of pixels is cut off, the crop of transformers may start one pixel further left or up.
 
     Args:
         settings: What preprocessor_config.json says.
-        model_type: Of config.json: it tells the processor where the file does not.
+        usual: The processor, one of `DEFAULTS`, that is meant where the file names none.
         config: The model's settings. Where the processor is for another size, its proportions are kept.
 
     Raises:
         ValueError: The processor is unknown, or does what our Preprocessing does not.
     """
     name = settings.get("image_processor_type", settings.get("feature_extractor_type"))
-    kind = _USUAL_PROCESSORS[model_type] if name is None else _PROCESSORS.get(str(name))
+    kind = usual if name is None else _PROCESSORS.get(str(name))
     if kind is None:
         raise ValueError(
             f"preprocessor_config.json needs image_processor_type to be of {', '.join(DEFAULTS)}; got {name!r}. {_HINT}"

@@ -1,0 +1,26 @@
+"""Entries that come in groups: a dense layer's kernel and bias, a norm's factors and offsets."""
+
+from keras_vit.checkpoints import Entry, identity, transpose
+
+
+def dense_entries(ours: str, *theirs: str, use_bias: bool = True) -> list[Entry]:
+    """Returns the entries of a dense layer, "weight" and "bias" in PyTorch.
+
+    Args:
+        ours: Path of the layer.
+        theirs: Name of the module; several make equal parts of the outputs, in this order.
+        use_bias: Whether there is a bias.
+    """
+
+    def named(kind: str) -> str | tuple[str, ...]:
+        return f"{theirs[0]}.{kind}" if len(theirs) == 1 else tuple(f"{name}.{kind}" for name in theirs)
+
+    entries = [Entry(f"{ours}/kernel", named("weight"), transpose)]
+    return [*entries, Entry(f"{ours}/bias", named("bias"), identity)] if use_bias else entries
+
+
+def norm_entries(ours: str, theirs: str, norm: str = "layer_norm") -> list[Entry]:
+    """Returns the entries of a norm, "weight" and "bias" in PyTorch; "rms_norm" has no bias."""
+    if norm == "rms_norm":
+        return [Entry(f"{ours}/scale", f"{theirs}.weight", identity)]
+    return [Entry(f"{ours}/gamma", f"{theirs}.weight", identity), Entry(f"{ours}/beta", f"{theirs}.bias", identity)]
