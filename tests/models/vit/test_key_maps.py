@@ -1,10 +1,9 @@
 """Canonical names: one for each weight, timm's."""
 
-import pytest
 
 from keras_vit import ViT, ViTConfig
 from keras_vit.models.vit import key_maps
-from tests.models.vit.configs import ALL, TINY
+from tests.models.vit.configs import TINY
 
 # By hand, from timm's VisionTransformer(depth=1, reg_tokens=2, qk_norm=True, init_values=1).
 EVERY_NAME = {
@@ -36,16 +35,6 @@ EVERY_NAME = {
     "head.weight": (3, 8),
     "head.bias": (3,),
 }
-
-
-@pytest.mark.parametrize("name", ALL)
-def test_every_weight_has_one_name_and_every_name_one_weight(name):
-    model = ViT(**{**TINY, **ALL[name]})
-    entries = key_maps.canonical(model.config)
-    assert sorted(entry.variable for entry in entries) == sorted(model.weights_by_path())
-    whole = [name for entry in entries if not entry.transform.is_part for name in entry.names]
-    parts = {name for entry in entries if entry.transform.is_part for name in entry.names}
-    assert len({*whole, *parts}) == len(whole) + len(parts)
 
 
 def test_names_and_shapes_are_those_of_timm():
