@@ -180,7 +180,7 @@ def _table_row(kind: str, cells: Sequence[dict[str, Any]]) -> tuple[str, ...]:
 
 
 def _plot_transfer(kinds: Sequence[str], results: Sequence[dict[str, Any]], path: Path) -> None:
-    from keras_vit.training.pictures import COLOURS, MARKERS, new_figure, save_figure
+    from keras_vit.pictures import COLOURS, MARKERS, new_figure, save_figure
 
     figure = new_figure(7, 3)
     axes = figure.subplots()

@@ -20,6 +20,8 @@ LEVELS = {
     "data": 1,
     "hub": 1,
     "layers": 1,
+    "pictures": 1,
+    "files": 0,
     "preprocessing": 0,
     "resampling": 0,
 }

@@ -13,7 +13,7 @@ from typing import Any, Self
 import keras
 import numpy as np
 
-from keras_vit.training.files import write_file
+from keras_vit.files import write_file
 
 
 class EpochSeeds(keras.callbacks.Callback):

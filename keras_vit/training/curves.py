@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from keras_vit.training.pictures import new_figure, save_figure
+from keras_vit.pictures import new_figure, save_figure
 
 
 def plot_curves(history: Sequence[dict[str, float]], path: str | Path) -> None:

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from keras_vit.pictures import COLOURS, new_figure, save_figure, shorten
 from keras_vit.training.evaluation import Evaluation
-from keras_vit.training.pictures import COLOURS, new_figure, save_figure, shorten
 
 _MAX_MATRIX_CLASSES = 30  # beyond, the numbers of a matrix can no longer be read
 _MAX_PAIRS = 25

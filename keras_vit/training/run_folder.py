@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from keras_vit.data.fingerprint import fact_differences
-from keras_vit.training.files import write_file
+from keras_vit.files import write_file
 from keras_vit.training.run_settings import RunSettings
 
 _MAX_DIFFERENCES = 10  # in one message

@@ -10,10 +10,10 @@ from typing import Any
 import keras
 
 from keras_vit import data
+from keras_vit.files import write_file
 from keras_vit.training.callbacks import EpochSeeds
 from keras_vit.training.comparison.contenders import build_contender, build_reference, num_parameters
 from keras_vit.training.comparison.settings import Cell, ComparisonSettings
-from keras_vit.training.files import write_file
 from keras_vit.training.macs import count_macs
 from keras_vit.training.recipes import Recipe, compile_arguments, peak_learning_rate
 

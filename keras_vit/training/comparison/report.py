@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from keras_vit.files import write_file
+from keras_vit.pictures import COLOURS, MARKERS, new_figure, save_figure, shorten
 from keras_vit.training.comparison.settings import ComparisonSettings, percent
-from keras_vit.training.files import write_file
-from keras_vit.training.pictures import COLOURS, MARKERS, new_figure, save_figure, shorten
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -11,6 +11,7 @@ from typing import Any
 
 import keras
 
+from keras_vit.files import write_file
 from keras_vit.training.comparison.cell import load_data, train_cell
 from keras_vit.training.comparison.contenders import build_contender, build_reference
 from keras_vit.training.comparison.report import (
@@ -21,7 +22,6 @@ from keras_vit.training.comparison.report import (
     write_report,
 )
 from keras_vit.training.comparison.settings import Cell, ComparisonSettings
-from keras_vit.training.files import write_file
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

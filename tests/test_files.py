@@ -1,6 +1,6 @@
 import pytest
 
-from keras_vit.training.files import write_file
+from keras_vit.files import write_file
 
 
 def test_files_are_replaced_whole_and_folders_made(tmp_path):

@@ -6,7 +6,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-from keras_vit.training.files import write_file
+from keras_vit.files import write_file
 
 # Okabe and Ito's colours, which colour-blind people tell apart too; yellow is left out, too pale for lines on white.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
