@@ -1,6 +1,9 @@
 """Quantised models: Keras' own `quantize`, and what rebuilds such a model from a `.keras` file."""
 
+import contextlib
+import gc
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import keras
@@ -59,7 +62,18 @@ def _dense_layers(model: Any) -> dict[str, Any]:
 
 def _quantize(model: Any, layers: list[Any], mode: Any, config: Any) -> None:
     chosen = {id(layer) for layer in layers}  # Keras would ask every layer, and warn of each that cannot
-    keras.Model.quantize(model, mode, config=config, filters=lambda layer: id(layer) in chosen)
+    with _quick_garbage_collection():
+        keras.Model.quantize(model, mode, config=config, filters=lambda layer: id(layer) in chosen)
+
+
+@contextlib.contextmanager
+def _quick_garbage_collection() -> Iterator[None]:
+    """Keras collects garbage after each layer, 0.4 s with all that is imported; what is there already is no garbage."""
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 def _matches(layer: Any, filters: Any) -> bool:
