@@ -6,6 +6,7 @@ import keras
 from keras import ops
 
 from keras_vit.layers.dense import Dense
+from keras_vit.layers.dot_product_attention import attention_weights, gather
 from keras_vit.layers.initialization import glorot_uniform
 from keras_vit.layers.normalization import make_norm, require_norm
 
@@ -112,7 +113,7 @@ class MultiHeadSelfAttention(keras.layers.Layer):
     def attention_scores(self, tokens: Any) -> Any:
         """Returns the attention weights, (batch, num_heads, num_tokens, num_tokens); each row sums to one."""
         queries, keys, _ = self._project(ops.cast(tokens, self.compute_dtype))
-        return self._attend(ops.transpose(queries, (0, 2, 1, 3)), ops.transpose(keys, (0, 2, 3, 1)))
+        return attention_weights(queries, keys)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         return input_shape
@@ -148,62 +149,10 @@ class MultiHeadSelfAttention(keras.layers.Layer):
 
     def _gather(self, queries: Any, keys: Any, values: Any, bias: Any = None, training: bool | None = None) -> Any:
         """Returns the values that each token gathers, (batch, num_tokens, num_heads, head_dim)."""
-        if not (training and self.attention_dropout):  # no fused kernel here drops weights
-            if keras.backend.backend() == "torch":
-                return _fused_attention(queries, keys, values, bias)
-            if use_flash_attention(keras.backend.backend(), _platform(), keras.config.is_flash_attention_enabled()):
-                return ops.dot_product_attention(queries, keys, values, bias=bias, scale=self.head_dim**-0.5)
-        weights = self._attend(ops.transpose(queries, (0, 2, 1, 3)), ops.transpose(keys, (0, 2, 3, 1)), bias)
-        if self.attention_dropout is not None:
-            weights = self.attention_dropout(weights, training=training)
-        mixed = ops.matmul(weights, ops.transpose(values, (0, 2, 1, 3)))
-        return ops.transpose(mixed, (0, 2, 1, 3))
+        return gather(queries, keys, values, bias=bias, dropout=self.attention_dropout, training=training)
 
     def _finish(self, mixed: Any, training: bool | None = None) -> Any:
         """Joins the heads and projects what they gathered."""
         mixed = ops.reshape(mixed, (-1, ops.shape(mixed)[1], self.num_heads * self.head_dim))
         tokens = self.projection(self.sub_norm(mixed) if self.use_sub_norm else mixed)
         return tokens if self.dropout is None else self.dropout(tokens, training=training)
-
-    def _attend(self, queries: Any, keys: Any, bias: Any = None) -> Any:
-        """Softmax of (batch, num_heads, num_tokens, head_dim) times (batch, num_heads, head_dim, num_tokens)."""
-        logits = ops.matmul(queries * self.head_dim**-0.5, keys)
-        if bias is not None:
-            logits = logits + bias
-        # Half precision has too few digits to sum hundreds of weights.
-        wide = ops.cast(logits, keras.backend.result_type(self.compute_dtype, "float32"))
-        return ops.cast(ops.softmax(wide), self.compute_dtype)
-
-
-def use_flash_attention(backend: str, platform: str, is_enabled: bool | None) -> bool:
-    """Whether attention goes through `ops.dot_product_attention`, which chooses cuDNN's flash kernel where it can.
-
-    It can for half precision on JAX, from Ampere on. On CPUs the plain products are faster, TensorFlow has no such
-    kernel in Keras, and PyTorch's is called directly.
-
-    Args:
-        backend: Keras backend.
-        platform: What JAX computes on: "cpu", "gpu" or "tpu".
-        is_enabled: `keras.config.is_flash_attention_enabled()`: only False forbids it.
-    """
-    # Not on TPUs: Keras' kernel for those wants numbers of tokens that 128 divides.
-    return backend == "jax" and platform == "gpu" and is_enabled is not False
-
-
-def _platform() -> str:
-    if keras.backend.backend() != "jax":
-        return ""
-    import jax
-
-    return jax.default_backend()
-
-
-def _fused_attention(queries: Any, keys: Any, values: Any, bias: Any) -> Any:
-    """Attention by PyTorch's fused kernel, which keeps no (num_tokens, num_tokens) weights: less memory, and faster.
-
-    `ops.dot_product_attention` calls it too, but copies queries, keys and values first: 5 % of a forward step.
-    """
-    import torch
-
-    parts = (part.transpose(1, 2) for part in (queries, keys, values))
-    return torch.nn.functional.scaled_dot_product_attention(*parts, attn_mask=bias).transpose(1, 2)

@@ -5,8 +5,8 @@ import pytest
 from keras import ops
 
 from keras_vit.layers import MultiHeadSelfAttention
-from keras_vit.layers import multi_head_self_attention as attention_module
-from keras_vit.layers.multi_head_self_attention import use_flash_attention
+from keras_vit.layers import dot_product_attention as attention_module
+from keras_vit.layers.dot_product_attention import use_flash_attention
 from tests import numpy_reference
 from tests.layers import checks
 
