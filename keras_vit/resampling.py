@@ -77,6 +77,50 @@ def resample_patch_kernel(kernel: Array, height: int, width: int) -> Array:
     return resampled.astype(kernel.dtype)
 
 
+def resample_relative_positions(table: Array, stored: tuple[int, int], wanted: tuple[int, int]) -> Array:
+    """Returns a table of relative position biases for another grid, in its own dtype.
+
+    A row for each offset, (2 * rows - 1) * (2 * columns - 1) of them, is resampled; rows after them, which belong to a
+    class token, stay as they are. Offsets of the stored grid are taken to lie further apart the longer they are, in a
+    geometric progression that ends where the wanted grid does; between them, biases are interpolated linearly.
+
+    Args:
+        table: (offsets [+ rows of a class token], num_heads).
+        stored: Rows and columns of the grid that the table is for.
+        wanted: Those of the new grid.
+
+    Source: timm's `resize_rel_pos_bias_table`, after Bao et al., "BEiT", 2022, arXiv 2106.08254.
+    """
+    if stored == wanted:
+        return table
+    rows, columns = (2 * size - 1 for size in stored)
+    down, across = (_offsets_matrix(*sizes) for sizes in zip(stored, wanted, strict=True))
+    grid = table[: rows * columns].reshape(rows, columns, -1).astype("float64")
+    resampled = np.einsum("ai,bj,ijh->abh", down, across, grid, optimize=True).reshape(-1, table.shape[1])
+    return np.concatenate([resampled.astype(table.dtype), table[rows * columns :]])
+
+
+def _offsets_matrix(size_in: int, size_out: int) -> Array:
+    """Returns the matrix, (2 * size_out - 1, 2 * size_in - 1), that resamples biases of offsets along one axis."""
+    num_in, num_out = size_in - 1, size_out - 1  # positive offsets
+    positive = np.cumsum(_common_ratio(num_in, num_out) ** np.arange(num_in))
+    places = np.concatenate([-positive[::-1], [0.0], positive])
+    offsets = np.arange(-num_out, num_out + 1)
+    return np.stack([np.interp(offsets, places, row) for row in np.eye(len(places))], axis=1)
+
+
+def _common_ratio(num_in: int, num_out: int) -> float:
+    """Returns the ratio q, from 1.01 to 1.5, for which 1 + q + q^2 + ... of `num_in` terms is nearest to `num_out`."""
+    low, high, ratio = 1.01, 1.5, 1.01
+    while high - low > 1e-6:  # halved as the source does, so that numbers agree
+        ratio = (low + high) / 2
+        if (1 - ratio**num_in) / (1 - ratio) > num_out:
+            high = ratio
+        else:
+            low = ratio
+    return ratio
+
+
 def _is_whole(size: Any) -> bool:
     return isinstance(size, (int, np.integer)) and not isinstance(size, bool)
 

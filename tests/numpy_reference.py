@@ -65,7 +65,10 @@ def softmax(logits: np.ndarray) -> np.ndarray:
 def heads(tokens: np.ndarray, weights: Weights, num_heads: int, **settings: Any) -> list[tuple[np.ndarray, ...]]:
     """(queries, keys, values) of each head; the fused channels are all queries, then all keys, then all values."""
     dim, head_dim = tokens.shape[-1], tokens.shape[-1] // num_heads
-    fused = dense(tokens, part(weights, "qkv"), use_bias=settings.get("use_qkv_bias", True))
+    use_bias, use_key_bias = settings.get("use_qkv_bias", True), settings.get("use_key_bias", True)
+    fused = dense(tokens, part(weights, "qkv"), use_bias=use_bias and use_key_bias)
+    if use_bias and not use_key_bias:
+        fused = fused + np.concatenate([weights["query_bias"], np.zeros(dim), weights["value_bias"]])
     split = []
     for head in range(num_heads):
         first = head * head_dim
@@ -78,11 +81,31 @@ def heads(tokens: np.ndarray, weights: Weights, num_heads: int, **settings: Any)
 
 
 def attention_scores(tokens: np.ndarray, weights: Weights, num_heads: int, **settings: Any) -> np.ndarray:
-    scores = [
-        softmax(q @ np.swapaxes(k, -1, -2) / math.sqrt(q.shape[-1]))
-        for q, k, _ in heads(tokens, weights, num_heads, **settings)
+    logits = [
+        q @ np.swapaxes(k, -1, -2) / math.sqrt(q.shape[-1]) for q, k, _ in heads(tokens, weights, num_heads, **settings)
     ]
-    return np.stack(scores, axis=1)
+    if settings.get("bias_grid"):
+        logits = [
+            each + position_bias(weights["position_bias/table"][:, head], *settings["bias_grid"])
+            for head, each in enumerate(logits)
+        ]
+    return np.stack([softmax(each) for each in logits], axis=1)
+
+
+def position_bias(table: np.ndarray, rows: int, columns: int) -> np.ndarray:
+    """One head's bias of a class token and patches, pair by pair.
+
+    Source: Bao et al., 2022, arXiv 2106.08254, and its code; the order of offsets is that of Swin's.
+    """
+    offsets = table[:-3].reshape(2 * rows - 1, 2 * columns - 1)
+    bias = np.zeros((1 + rows * columns, 1 + rows * columns))
+    bias[0, 1:], bias[1:, 0], bias[0, 0] = table[-3], table[-2], table[-1]
+    for query in range(rows * columns):
+        for key in range(rows * columns):
+            down = query // columns - key // columns
+            across = query % columns - key % columns
+            bias[1 + query, 1 + key] = offsets[down + rows - 1, across + columns - 1]
+    return bias
 
 
 def attention(tokens: np.ndarray, weights: Weights, num_heads: int, **settings: Any) -> np.ndarray:

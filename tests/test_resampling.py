@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from keras_vit.resampling import bicubic_matrix, resample_grid
+from keras_vit.resampling import bicubic_matrix, resample_grid, resample_relative_positions
 
 SIZES = [(14, 24), (24, 14), (7, 3), (3, 7), (16, 1), (1, 5), (8, 9), (9, 8), (2, 32), (64, 5)]
 
@@ -147,3 +147,23 @@ def test_sizes_that_are_no_sizes_are_refused(rows, cols):
 def test_an_empty_axis_is_refused():
     with pytest.raises(ValueError, match="sizes >= 1"):
         bicubic_matrix(4, 0)
+
+
+def test_biases_of_offsets_become_those_of_a_larger_grid():
+    # By hand: two rows of patches have offsets -1, 0, 1; three have -2 to 2. The single positive offset stays where it
+    # is, and longer ones take its bias. The class token's rows stay.
+    table = np.array([[1.0], [2.0], [3.0], [7.0], [8.0], [9.0]], "float32")
+    resampled = resample_relative_positions(table, (2, 1), (3, 1))
+    np.testing.assert_array_equal(resampled[:, 0], [1, 1, 2, 3, 3, 7, 8, 9])
+
+
+def test_biases_of_offsets_are_stretched_in_a_geometric_progression():
+    # By hand: offsets 1 and 2 of three patches lie at 1 and 1 + q, q = 1.5 at most; the 2 of four patches lies between.
+    table = np.array([[4.0], [2.0], [0.0], [2.0], [4.0]], "float64")
+    resampled = resample_relative_positions(table, (3, 1), (4, 1))[:, 0]
+    np.testing.assert_allclose(resampled, [4, 2 + 2 / 1.5, 2, 0, 2, 2 + 2 / 1.5, 4], atol=1e-4)
+
+
+def test_biases_of_offsets_stay_for_their_own_grid():
+    table = np.random.default_rng(0).normal(size=(5 * 3 + 3, 2)).astype("float32")
+    np.testing.assert_array_equal(resample_relative_positions(table, (3, 2), (3, 2)), table)

@@ -9,6 +9,7 @@ from keras_vit.layers.dense import Dense
 from keras_vit.layers.dot_product_attention import attention_weights, gather
 from keras_vit.layers.initialization import glorot_uniform
 from keras_vit.layers.normalization import make_norm, require_norm
+from keras_vit.layers.relative_positions import RelativePositionBias
 
 
 @keras.saving.register_keras_serializable(package="keras_vit")
@@ -18,9 +19,12 @@ class MultiHeadSelfAttention(keras.layers.Layer):
     Args:
         num_heads: Number of attention heads, > 0; must divide the width of the tokens.
         use_qkv_bias: Whether queries, keys and values have a bias.
+        use_key_bias: Whether keys have one, too, where `use_qkv_bias` is True.
         use_projection_bias: Whether the projection of the gathered values has a bias.
         use_qk_norm: Whether queries and keys are normalised per head, with learned scale and offset.
         use_sub_norm: Whether gathered values are normalised before their projection.
+        bias_grid: Rows and columns of patches, after one class token, that have a learned bias for each offset between
+            two of them; None means no such bias, and any number of tokens.
         attention_dropout_rate: Share of attention weights dropped while training, 0 <= rate < 1.
         dropout_rate: Share of output values dropped while training, 0 <= rate < 1.
         norm: Kind of these norms, "layer_norm" or "rms_norm".
@@ -34,7 +38,8 @@ class MultiHeadSelfAttention(keras.layers.Layer):
         ValueError: `num_heads` is not positive or does not divide the width, or `norm` is unknown.
 
     Source: Vaswani et al., 2017, arXiv 1706.03762; query and key norms: Dehghani et al., 2023, arXiv 2302.05442;
-        norm before the projection: Wang et al., 2022, arXiv 2210.06423 (BEiT-3).
+        norm before the projection: Wang et al., 2022, arXiv 2210.06423 (BEiT-3); bias of offsets, and keys without a
+        bias: Bao et al., 2022, arXiv 2106.08254 (BEiT).
     """
 
     def __init__(
@@ -42,9 +47,11 @@ class MultiHeadSelfAttention(keras.layers.Layer):
         num_heads: int,
         *,
         use_qkv_bias: bool = True,
+        use_key_bias: bool = True,
         use_projection_bias: bool = True,
         use_qk_norm: bool = False,
         use_sub_norm: bool = False,
+        bias_grid: tuple[int, int] | None = None,
         attention_dropout_rate: float = 0.0,
         dropout_rate: float = 0.0,
         norm: str = "layer_norm",
@@ -58,9 +65,11 @@ class MultiHeadSelfAttention(keras.layers.Layer):
         require_norm("MultiHeadSelfAttention", norm)
         self.num_heads = num_heads
         self.use_qkv_bias = use_qkv_bias
+        self.use_key_bias = use_key_bias
         self.use_projection_bias = use_projection_bias
         self.use_qk_norm = use_qk_norm
         self.use_sub_norm = use_sub_norm
+        self.bias_grid = None if bias_grid is None else (int(bias_grid[0]), int(bias_grid[1]))
         self.attention_dropout_rate = attention_dropout_rate
         self.dropout_rate = dropout_rate
         self.norm = norm
@@ -86,10 +95,22 @@ class MultiHeadSelfAttention(keras.layers.Layer):
             )
         self.head_dim = embed_dim // self.num_heads
         dense = {"kernel_initializer": glorot_uniform(), "dtype": self.dtype_policy}
-        self.qkv = Dense(3 * embed_dim, use_bias=self.use_qkv_bias, name="qkv", **dense)
+        is_fused = self.use_qkv_bias and self.use_key_bias
+        self.qkv = Dense(3 * embed_dim, use_bias=is_fused, name="qkv", **dense)
         self.projection = Dense(embed_dim, use_bias=self.use_projection_bias, name="projection", **dense)
         self.qkv.build(input_shape)
         self.projection.build(input_shape)
+        self.query_bias = self.value_bias = self.position_bias = None
+        if self.use_qkv_bias and not self.use_key_bias:
+            self.query_bias, self.value_bias = (
+                self.add_weight(name=name, shape=(embed_dim,), initializer="zeros")
+                for name in ("query_bias", "value_bias")
+            )
+        if self.bias_grid is not None:
+            self.position_bias = RelativePositionBias(
+                self.num_heads, self.bias_grid, use_class_token=True, name="position_bias", dtype=self.dtype_policy
+            )
+            self.position_bias.build()
         if self.use_qk_norm:
             self.query_norm = self._make_norm("query_norm", (None, None, None, self.head_dim))
             self.key_norm = self._make_norm("key_norm", (None, None, None, self.head_dim))
@@ -98,7 +119,8 @@ class MultiHeadSelfAttention(keras.layers.Layer):
 
     def call(self, tokens: Any, training: bool | None = None) -> Any:
         queries, keys, values = self._project(tokens)
-        return self._finish(self._gather(queries, keys, values, training=training), training)
+        bias = None if self.position_bias is None else self.position_bias.bias()[None]
+        return self._finish(self._gather(queries, keys, values, bias=bias, training=training), training)
 
     def attend_by_size(self, tokens: Any, log_sizes: Any) -> tuple[Any, Any]:
         """Returns what the layer does at inference where a token stands for several patches, and the heads' mean keys.
@@ -113,7 +135,8 @@ class MultiHeadSelfAttention(keras.layers.Layer):
     def attention_scores(self, tokens: Any) -> Any:
         """Returns the attention weights, (batch, num_heads, num_tokens, num_tokens); each row sums to one."""
         queries, keys, _ = self._project(ops.cast(tokens, self.compute_dtype))
-        return attention_weights(queries, keys)
+        bias = None if self.position_bias is None else self.position_bias.bias()[None]
+        return attention_weights(queries, keys, bias)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         return input_shape
@@ -123,9 +146,11 @@ class MultiHeadSelfAttention(keras.layers.Layer):
             **super().get_config(),
             "num_heads": self.num_heads,
             "use_qkv_bias": self.use_qkv_bias,
+            "use_key_bias": self.use_key_bias,
             "use_projection_bias": self.use_projection_bias,
             "use_qk_norm": self.use_qk_norm,
             "use_sub_norm": self.use_sub_norm,
+            "bias_grid": self.bias_grid,
             "attention_dropout_rate": self.attention_dropout_rate,
             "dropout_rate": self.dropout_rate,
             "norm": self.norm,
@@ -142,7 +167,11 @@ class MultiHeadSelfAttention(keras.layers.Layer):
         """Returns queries, keys and values, each (batch, num_tokens, num_heads, head_dim)."""
         shape = (-1, ops.shape(tokens)[1], self.num_heads, self.head_dim)
         # Split before reshaping: the gradient of slices of a 5-D array cost 15 % of a training step on TensorFlow.
-        queries, keys, values = (ops.reshape(part, shape) for part in ops.split(self.qkv(tokens), 3, axis=-1))
+        queries, keys, values = ops.split(self.qkv(tokens), 3, axis=-1)
+        if self.query_bias is not None:
+            queries = ops.add(queries, ops.cast(self.query_bias, queries.dtype))
+            values = ops.add(values, ops.cast(self.value_bias, values.dtype))
+        queries, keys, values = (ops.reshape(part, shape) for part in (queries, keys, values))
         if self.use_qk_norm:
             queries, keys = self.query_norm(queries), self.key_norm(keys)
         return queries, keys, values

@@ -34,10 +34,13 @@ class TransformerEncoder(Rematerialized):
         mlp: "mlp" (two dense layers) or "swiglu" (gated).
         activation: Of "mlp": "gelu" (exact), "gelu_tanh", "quick_gelu" or "silu".
         use_qkv_bias: Whether queries, keys and values have a bias.
+        use_key_bias: Whether keys have one, too, where `use_qkv_bias` is True.
         use_projection_bias: Whether the attention's projection and the feed-forward part have biases.
         use_qk_norm: Whether queries and keys are normalised per head.
         use_sub_norm: Whether values are normalised also before the attention's projection and inside the
             feed-forward part.
+        bias_grid: Rows and columns of patches, after one class token, whose attention has a learned bias for each
+            offset between two of them; None means no such bias, and any number of tokens.
         layer_scale_init: Starting factor of layer scale, > 0; None leaves it out.
         dropout_rate: Share of values dropped after dense layers while training, 0 <= rate < 1.
         attention_dropout_rate: Share of attention weights dropped while training, 0 <= rate < 1.
@@ -66,9 +69,11 @@ class TransformerEncoder(Rematerialized):
         mlp: str = "mlp",
         activation: str = "gelu",
         use_qkv_bias: bool = True,
+        use_key_bias: bool = True,
         use_projection_bias: bool = True,
         use_qk_norm: bool = False,
         use_sub_norm: bool = False,
+        bias_grid: tuple[int, int] | None = None,
         layer_scale_init: float | None = None,
         dropout_rate: float = 0.0,
         attention_dropout_rate: float = 0.0,
@@ -96,9 +101,11 @@ class TransformerEncoder(Rematerialized):
             "mlp": mlp,
             "activation": activation,
             "use_qkv_bias": use_qkv_bias,
+            "use_key_bias": use_key_bias,
             "use_projection_bias": use_projection_bias,
             "use_qk_norm": use_qk_norm,
             "use_sub_norm": use_sub_norm,
+            "bias_grid": None if bias_grid is None else (int(bias_grid[0]), int(bias_grid[1])),
             "layer_scale_init": layer_scale_init,
             "dropout_rate": dropout_rate,
             "attention_dropout_rate": attention_dropout_rate,
@@ -114,9 +121,11 @@ class TransformerEncoder(Rematerialized):
         self.attention = MultiHeadSelfAttention(
             num_heads,
             use_qkv_bias=use_qkv_bias,
+            use_key_bias=use_key_bias,
             use_projection_bias=use_projection_bias,
             use_qk_norm=use_qk_norm,
             use_sub_norm=use_sub_norm,
+            bias_grid=bias_grid,
             attention_dropout_rate=attention_dropout_rate,
             norm=norm,
             norm_epsilon=norm_epsilon,

@@ -39,18 +39,25 @@ SUB_NORM_CASE = checks.Case(
     shape=(2, 5, 8),
     dynamic_shape=(None, None, 8),
 )
+BIAS_CASE = checks.Case(
+    layer=MultiHeadSelfAttention,
+    arguments={"num_heads": 2, "use_key_bias": False, "bias_grid": (2, 2), "attention_dropout_rate": 0.2},
+    shape=(2, 5, 8),
+)
 
 SETTINGS = [
     {"num_heads": 1},
     {"num_heads": 4},
     {"num_heads": 4, "use_qkv_bias": False},
+    {"num_heads": 2, "use_key_bias": False},
+    {"num_heads": 2, "bias_grid": (1, 4)},
     {"num_heads": 2, "use_qk_norm": True, "norm_epsilon": 1e-3},
     {"num_heads": 4, "use_projection_bias": False, "use_sub_norm": True, "norm_epsilon": 1e-3},
     {"num_heads": 2, "use_qk_norm": True, "use_sub_norm": True, "norm": "rms_norm"},
 ]
 
 
-@pytest.mark.parametrize("case", [CASE, SUB_NORM_CASE], ids=["qk_norm", "sub_norm"])
+@pytest.mark.parametrize("case", [CASE, SUB_NORM_CASE, BIAS_CASE], ids=["qk_norm", "sub_norm", "bias_grid"])
 @pytest.mark.parametrize("check", checks.ALL)
 def test_shared_checks(check, case, tmp_path):
     check(case, tmp_path)
@@ -91,6 +98,9 @@ def test_attention_scores_equal_numpy(tokens, randomise, settings):
     [
         ({}, ["qkv/bias", "projection/bias"]),
         ({"use_qkv_bias": False}, ["projection/bias"]),
+        ({"use_key_bias": False}, ["query_bias", "value_bias", "projection/bias"]),
+        ({"use_qkv_bias": False, "use_key_bias": False}, ["projection/bias"]),
+        ({"bias_grid": (2, 2)}, ["qkv/bias", "projection/bias", "position_bias/table"]),
         ({"use_projection_bias": False}, ["qkv/bias"]),
         ({"use_sub_norm": True}, ["qkv/bias", "projection/bias", "sub_norm/gamma", "sub_norm/beta"]),
         (

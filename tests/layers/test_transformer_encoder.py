@@ -86,6 +86,7 @@ def make(randomise, **settings):
         {},
         {"activation": "quick_gelu", "norm_epsilon": 1e-2},
         {"use_qkv_bias": False, "use_qk_norm": True, "layer_scale_init": 0.1},
+        {"use_key_bias": False, "bias_grid": (2, 2), "layer_scale_init": 0.1},
         {"mlp": "swiglu", "layer_scale_init": 1.0},
         {"use_projection_bias": False},
         {"use_sub_norm": True, "norm_epsilon": 1e-2},
