@@ -20,7 +20,16 @@ if PurePath(sys.argv[0]).stem != "keras-vit":
     from keras_vit import bulk, checkpoints, data, hub, layers, models, training
     from keras_vit.bulk import predict_folder
     from keras_vit.hub import upload_preset
-    from keras_vit.models import ViT, ViTConfig, convert, from_preset, list_presets, show
+    from keras_vit.models import (
+        ViT,
+        ViTConfig,
+        convert,
+        feature_pyramid,
+        from_preset,
+        list_presets,
+        segmentation_model,
+        show,
+    )
     from keras_vit.preprocessing import Preprocessing
 
 __version__ = version("keras3-vit")
@@ -34,12 +43,14 @@ __all__ = [
     "checkpoints",
     "convert",
     "data",
+    "feature_pyramid",
     "from_preset",
     "hub",
     "layers",
     "list_presets",
     "models",
     "predict_folder",
+    "segmentation_model",
     "show",
     "training",
     "upload_preset",

@@ -11,8 +11,8 @@ from keras_vit.layers.patch_embedding import PatchEmbedding
 from keras_vit.layers.patch_grid import PatchGrid
 from keras_vit.layers.positional_encoding import PositionalEncoding
 from keras_vit.layers.prefix_tokens import PrefixTokens
-from keras_vit.layers.relative_positions import RelativePositionBias
 from keras_vit.layers.pyramid_level import PyramidLevel
+from keras_vit.layers.relative_positions import RelativePositionBias
 from keras_vit.layers.segmentation_head import SegmentationHead
 from keras_vit.layers.swi_glu import SwiGLU
 from keras_vit.layers.token_merging import SizeWeighting, TokenMergingEncoder

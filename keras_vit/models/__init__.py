@@ -3,11 +3,14 @@
 from keras_vit.models.catalogue import Preset, list_presets, show
 from keras_vit.models.certificate import Verification, VerificationError
 from keras_vit.models.conversion import convert
+from keras_vit.models.feature_pyramid import FeaturePyramid, feature_pyramid
 from keras_vit.models.roles import ROLES, Role
+from keras_vit.models.segmentation import segmentation_model
 from keras_vit.models.vision_model import VisionModel, from_preset
 from keras_vit.models.vit import ViT, ViTConfig
 
 __all__ = [
+    "FeaturePyramid",
     "Preset",
     "ROLES",
     "Role",
@@ -17,7 +20,9 @@ __all__ = [
     "ViTConfig",
     "VisionModel",
     "convert",
+    "feature_pyramid",
     "from_preset",
     "list_presets",
+    "segmentation_model",
     "show",
 ]

@@ -109,6 +109,15 @@ class VisionModel(PresetMethods, InferenceMethods, TrainingMethods):
         """Returns the papers behind a checkpoint or repository of that name; of an empty name, the architecture's."""
         raise NotImplementedError
 
+    @staticmethod
+    def pyramid_layers(config: Any) -> dict[int, str]:
+        """Returns, by stride in pixels, the name of the layer whose output is the last map of that stride.
+
+        A map is a grid (batch, rows, columns, channels), or the tokens of a plain model with prefix tokens in front. A
+        model without spatial tokens, or with patches that are not square, has none.
+        """
+        return {}
+
     to_transformers: ClassVar[Any] = None  # settings and entries of a writer, where transformers has such models
 
     def weights_by_path(self) -> dict[str, Any]:

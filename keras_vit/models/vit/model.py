@@ -138,6 +138,12 @@ class ViT(VisionModel):
     count_weights = staticmethod(count_weights)
     papers = staticmethod(papers)
 
+    @staticmethod
+    def pyramid_layers(config: ViTConfig) -> dict[int, str]:
+        height, width = config.patch_size
+        has_norm = config.use_final_norm and not config.use_head_norm
+        return {height: "norm" if has_norm else f"encoder_{config.depth - 1}"} if height == width else {}
+
 
 def _attention_pooling(config: ViTConfig) -> dict[str, Any] | None:
     if config.pooling != "attention":
