@@ -87,7 +87,7 @@ def relative_position_index(grid_size: tuple[int, int], *, use_class_token: bool
         first.
     """
     rows, columns = grid_size
-    places = np.stack(np.mgrid[:rows, :columns], axis=-1).reshape(-1, 2)
+    places = np.indices(grid_size).reshape(2, -1).T
     offsets = places[:, None] - places[None, :] + (rows - 1, columns - 1)
     index = offsets[..., 0] * (2 * columns - 1) + offsets[..., 1]
     if use_class_token:

@@ -17,7 +17,7 @@ class TokenMergingEncoder(keras.layers.Layer):
     after attention, in the order "parallel" at the end.
 
     Args:
-        encoder: The `TransformerEncoder`, built or not.
+        encoder: The `TransformerEncoder`, built or not, without a bias for each offset between patches.
         num_merged: Number of tokens to merge away, >= 0; at most half of the patch tokens.
         num_prefix_tokens: Number of tokens in front that are never merged, >= 0.
 
@@ -27,7 +27,7 @@ class TokenMergingEncoder(keras.layers.Layer):
         -> both with num_tokens - num_merged.
 
     Raises:
-        ValueError: A number is negative, or there are not enough tokens to merge.
+        ValueError: A number is negative, the encoder has biases for offsets, or there are not enough tokens to merge.
 
     Source: Bolya et al., "Token Merging: Your ViT But Faster", 2023, arXiv 2210.09461.
     """
@@ -38,6 +38,11 @@ class TokenMergingEncoder(keras.layers.Layer):
         super().__init__(**kwargs)
         if num_merged < 0 or num_prefix_tokens < 0:
             raise ValueError(f"TokenMergingEncoder needs numbers >= 0; got {num_merged=}, {num_prefix_tokens=}.")
+        if encoder.attention.bias_grid is not None:
+            raise ValueError(
+                "TokenMergingEncoder needs an encoder whose attention has no bias for each offset between patches: "
+                f"merged tokens are in no one place; got bias_grid={encoder.attention.bias_grid}."
+            )
         self.encoder = encoder
         self.num_merged = num_merged
         self.num_prefix_tokens = num_prefix_tokens

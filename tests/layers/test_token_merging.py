@@ -146,3 +146,8 @@ def test_too_many_are_refused(tokens):
         layer(tokens, np.ones((3, 12), "int32"))
     with pytest.raises(ValueError, match="numbers >= 0; got num_merged=-1"):
         TokenMergingEncoder(TransformerEncoder(HEADS, 12), -1)
+
+
+def test_an_encoder_with_biases_for_offsets_is_refused():
+    with pytest.raises(ValueError, match=r"no bias for each offset .* got bias_grid=\(2, 2\)"):
+        TokenMergingEncoder(TransformerEncoder(HEADS, 12, bias_grid=(2, 2)), 1)
