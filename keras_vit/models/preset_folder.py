@@ -292,7 +292,8 @@ def _added(model: Any, stored: Any) -> list[str]:
 
 def _change(stored: Any, changes: dict[str, Any]) -> Any:
     """Applies changes; a new image size gets a position table of its own grid, any size keeps the stored one."""
-    if "image_size" not in changes and "patch_size" not in changes:
+    has_own_grid = hasattr(stored, "position_grid")
+    if not has_own_grid or ("image_size" not in changes and "patch_size" not in changes):
         return stored.replace(**changes)
     keeps_grid = changes.get("image_size", stored.image_size) is None
     return stored.replace(**changes, position_grid=stored.grid_size if keeps_grid else None)
@@ -321,7 +322,7 @@ def _describe(model: Any) -> dict[str, Any]:
         **({"label_names": list(model.labels)} if model.labels else {}),
         "pretrained_cfg": {
             "input_size": [num_channels, *preprocessing.image_size],
-            "fixed_input_size": not timm["model_args"]["dynamic_img_size"],
+            "fixed_input_size": not timm["model_args"].get("dynamic_img_size", False),
             "interpolation": preprocessing.interpolation,
             "crop_pct": preprocessing.crop_fraction,
             "crop_mode": preprocessing.crop_mode,
