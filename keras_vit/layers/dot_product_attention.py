@@ -1,9 +1,14 @@
 """Dot-product attention: what queries gather from values, by the fastest way that a backend has."""
 
+import contextlib
+import contextvars
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
 from keras import ops
+
+_adjust: contextvars.ContextVar[Callable[[Any], Any] | None] = contextvars.ContextVar("adjust", default=None)
 
 
 def gather(
@@ -25,12 +30,14 @@ def gather(
         dropout: Applied to the weights.
         training: As in a layer's call.
     """
-    if not (training and dropout):  # no fused kernel here drops weights
+    adjust = _adjust.get()
+    if not (training and dropout) and adjust is None:  # no fused kernel here drops weights, or shows them
         if keras.backend.backend() == "torch":
             return _fused(queries, keys, values, bias)
         if use_flash_attention(keras.backend.backend(), platform(), keras.config.is_flash_attention_enabled()):
             return ops.dot_product_attention(queries, keys, values, bias=bias, scale=queries.shape[-1] ** -0.5)
     weights = attention_weights(queries, keys, bias)
+    weights = ops.cast(weights if adjust is None else adjust(weights), queries.dtype)
     if dropout is not None:
         weights = dropout(weights, training=training)
     mixed = ops.matmul(weights, ops.transpose(values, (0, 2, 1, 3)))
@@ -40,15 +47,30 @@ def gather(
 def attention_weights(queries: Any, keys: Any, bias: Any = None) -> Any:
     """Returns how much each query takes of each value, (batch, num_heads, num_queries, num_keys), arguments as above.
 
-    The weights of one query sum to one.
+    The weights of one query sum to one. They are float32 also where queries are half precision.
     """
     queries, keys = ops.transpose(queries, (0, 2, 1, 3)), ops.transpose(keys, (0, 2, 3, 1))
     logits = ops.matmul(queries * queries.shape[-1] ** -0.5, keys)
     if bias is not None:
         logits = logits + bias
     # Half precision has too few digits to sum hundreds of weights.
-    wide = ops.cast(logits, keras.backend.result_type(queries.dtype, "float32"))
-    return ops.cast(ops.softmax(wide), queries.dtype)
+    return ops.softmax(ops.cast(logits, keras.backend.result_type(queries.dtype, "float32")))
+
+
+@contextlib.contextmanager
+def adjusted(adjust: Callable[[Any], Any]) -> Iterator[None]:
+    """Has `gather` use other weights than its own, without fused kernels, in whatever layer calls it in this context.
+
+    It is how the influence of single weights is found, without an argument that every layer would hand down.
+
+    Args:
+        adjust: Takes what `attention_weights` returns, and returns the weights to use.
+    """
+    token = _adjust.set(adjust)
+    try:
+        yield
+    finally:
+        _adjust.reset(token)
 
 
 def use_flash_attention(backend: str, platform: str, is_enabled: bool | None) -> bool:

@@ -133,7 +133,7 @@ class MultiHeadSelfAttention(keras.layers.Layer):
         return self._finish(self._gather(queries, keys, values, bias=bias)), ops.mean(keys, axis=2)
 
     def attention_scores(self, tokens: Any) -> Any:
-        """Returns the attention weights, (batch, num_heads, num_tokens, num_tokens); each row sums to one."""
+        """Returns the attention weights, float32 (batch, num_heads, num_tokens, num_tokens); each row sums to one."""
         queries, keys, _ = self._project(ops.cast(tokens, self.compute_dtype))
         bias = None if self.position_bias is None else self.position_bias.bias()[None]
         return attention_weights(queries, keys, bias)
