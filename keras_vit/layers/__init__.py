@@ -2,6 +2,7 @@
 
 from keras_vit.layers.attention_pooling import AttentionPooling
 from keras_vit.layers.classification_head import ClassificationHead
+from keras_vit.layers.continuous_position_bias import ContinuousPositionBias
 from keras_vit.layers.drop_path import DropPath
 from keras_vit.layers.layer_scale import LayerScale
 from keras_vit.layers.mlp import MLP
@@ -9,18 +10,22 @@ from keras_vit.layers.multi_head_self_attention import MultiHeadSelfAttention
 from keras_vit.layers.patch_dropout import PatchDropout
 from keras_vit.layers.patch_embedding import PatchEmbedding
 from keras_vit.layers.patch_grid import PatchGrid
+from keras_vit.layers.patch_merging import PatchMerging
 from keras_vit.layers.positional_encoding import PositionalEncoding
 from keras_vit.layers.prefix_tokens import PrefixTokens
 from keras_vit.layers.pyramid_level import PyramidLevel
 from keras_vit.layers.relative_positions import RelativePositionBias
 from keras_vit.layers.segmentation_head import SegmentationHead
 from keras_vit.layers.swi_glu import SwiGLU
+from keras_vit.layers.swin_encoder import SwinEncoder
 from keras_vit.layers.token_merging import SizeWeighting, TokenMergingEncoder
 from keras_vit.layers.transformer_encoder import TransformerEncoder
+from keras_vit.layers.window_attention import WindowAttention
 
 __all__ = [
     "AttentionPooling",
     "ClassificationHead",
+    "ContinuousPositionBias",
     "DropPath",
     "LayerScale",
     "MLP",
@@ -28,13 +33,16 @@ __all__ = [
     "PatchDropout",
     "PatchEmbedding",
     "PatchGrid",
+    "PatchMerging",
     "PositionalEncoding",
     "PrefixTokens",
     "PyramidLevel",
-    "SegmentationHead",
     "RelativePositionBias",
+    "SegmentationHead",
     "SizeWeighting",
     "SwiGLU",
+    "SwinEncoder",
     "TokenMergingEncoder",
     "TransformerEncoder",
+    "WindowAttention",
 ]
