@@ -127,6 +127,20 @@ def pair(default: tuple[int, int] | None, low: int, high: int, *, optional: bool
     return dataclasses.field(default=default, metadata={"check": check, "normalise": _plain_pair})
 
 
+def wholes(default: tuple[int, ...] | None, low: int, high: int, *, optional: bool = False) -> Any:
+    """A field for whole numbers in [low, high], one for each stage or layer, at least one; JSON lists become tuples."""
+
+    def check(value: Any) -> str | None:
+        if optional and value is None:
+            return None
+        is_tuple = isinstance(value, tuple) and len(value) > 0
+        if is_tuple and all(type(each) is int and low <= each <= high for each in value):  # True is no number
+            return None
+        return f"whole numbers from {low} to {high}" + (" or None" if optional else "")
+
+    return dataclasses.field(default=default, metadata={"check": check, "normalise": _plain_ints})
+
+
 def choice(default: str, *names: str) -> Any:
     """A field for one of some names."""
 
@@ -159,6 +173,10 @@ def _plain_pair(value: Any) -> Any:
     if isinstance(value, numbers.Integral) and not isinstance(value, bool):
         return (int(value), int(value))
     return tuple(_plain_int(size) for size in value) if isinstance(value, list | tuple) else value
+
+
+def _plain_ints(value: Any) -> Any:
+    return tuple(_plain_int(each) for each in value) if isinstance(value, list | tuple) else value
 
 
 def _explain_unknown(unknown: list[str], known: list[str]) -> list[str]:
