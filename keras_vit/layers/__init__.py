@@ -1,9 +1,11 @@
 """Layers: the parts of Vision Transformers, each an ordinary Keras layer."""
 
 from keras_vit.layers.attention_pooling import AttentionPooling
+from keras_vit.layers.bottleneck import Bottleneck
 from keras_vit.layers.classification_head import ClassificationHead
 from keras_vit.layers.continuous_position_bias import ContinuousPositionBias
 from keras_vit.layers.conv_mlp import ConvMLP
+from keras_vit.layers.conv_stem import ConvStem
 from keras_vit.layers.depthwise_conv import DepthwiseConv
 from keras_vit.layers.drop_path import DropPath
 from keras_vit.layers.layer_scale import LayerScale
@@ -19,8 +21,10 @@ from keras_vit.layers.prefix_tokens import PrefixTokens
 from keras_vit.layers.pyramid_encoder import PyramidEncoder
 from keras_vit.layers.pyramid_level import PyramidLevel
 from keras_vit.layers.relative_positions import RelativePositionBias
+from keras_vit.layers.res_net_stem import ResNetStem
 from keras_vit.layers.segmentation_head import SegmentationHead
 from keras_vit.layers.spatial_reduction_attention import SpatialReductionAttention
+from keras_vit.layers.standardized_conv2d import StandardizedConv2D
 from keras_vit.layers.swi_glu import SwiGLU
 from keras_vit.layers.swin_encoder import SwinEncoder
 from keras_vit.layers.token_merging import SizeWeighting, TokenMergingEncoder
@@ -29,9 +33,11 @@ from keras_vit.layers.window_attention import WindowAttention
 
 __all__ = [
     "AttentionPooling",
+    "Bottleneck",
     "ClassificationHead",
     "ContinuousPositionBias",
     "ConvMLP",
+    "ConvStem",
     "DepthwiseConv",
     "DropPath",
     "LayerScale",
@@ -47,9 +53,11 @@ __all__ = [
     "PyramidEncoder",
     "PyramidLevel",
     "RelativePositionBias",
+    "ResNetStem",
     "SegmentationHead",
     "SizeWeighting",
     "SpatialReductionAttention",
+    "StandardizedConv2D",
     "SwiGLU",
     "SwinEncoder",
     "TokenMergingEncoder",
