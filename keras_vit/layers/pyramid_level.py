@@ -48,7 +48,7 @@ class PyramidLevel(keras.layers.Layer):
                 f"PyramidLevel needs a channel left after each doubling halved them; got {embed_dim=}, "
                 f"num_doublings={self.num_doublings}."
             )
-        self.pool = self.project = self.smooth = None
+        self.pool: Any = None
         self.doublings, self.doubling_norms = [], []
         if self.num_doublings < 0:
             # "same": a map of 7 rows becomes one of 4, as in models that are hierarchical themselves.

@@ -1,5 +1,7 @@
 """One layer of a transformer encoder: attention and a feed-forward part, each on a residual branch."""
 
+import dataclasses
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +14,7 @@ from keras_vit.layers.multi_head_self_attention import MultiHeadSelfAttention
 from keras_vit.layers.normalization import make_norm, require_norm
 from keras_vit.layers.rematerialization import Rematerialized
 from keras_vit.layers.swi_glu import SwiGLU
+from keras_vit.layers.token_windows import TokenWindows
 
 ORDERS = ("pre_norm", "post_norm", "parallel")
 
@@ -41,6 +44,8 @@ class TransformerEncoder(Rematerialized):
             feed-forward part.
         bias_grid: Rows and columns of patches, after one class token, whose attention has a learned bias for each
             offset between two of them; None means no such bias, and any number of tokens.
+        windows: Arguments of `TokenWindows`, where patches attend only to those of their own window; not with
+            `bias_grid`.
         layer_scale_init: Starting factor of layer scale, > 0; None leaves it out.
         dropout_rate: Share of values dropped after dense layers while training, 0 <= rate < 1.
         attention_dropout_rate: Share of attention weights dropped while training, 0 <= rate < 1.
@@ -53,8 +58,8 @@ class TransformerEncoder(Rematerialized):
         tokens: (batch, num_tokens, embed_dim) -> same shape.
 
     Raises:
-        ValueError: `order`, `mlp` or `norm` is unknown, or layer scale meets "post_norm"; the parts raise for their own
-            arguments.
+        ValueError: `order`, `mlp` or `norm` is unknown, layer scale meets "post_norm", or windows meet `bias_grid`; the
+            parts raise for their own arguments.
 
     Source: Dosovitskiy et al., 2021, arXiv 2010.11929; "post_norm": Liu et al., 2022, arXiv 2111.09883; "parallel":
         Dehghani et al., 2023, arXiv 2302.05442.
@@ -74,6 +79,7 @@ class TransformerEncoder(Rematerialized):
         use_qk_norm: bool = False,
         use_sub_norm: bool = False,
         bias_grid: tuple[int, int] | None = None,
+        windows: dict[str, Any] | None = None,
         layer_scale_init: float | None = None,
         dropout_rate: float = 0.0,
         attention_dropout_rate: float = 0.0,
@@ -94,6 +100,11 @@ class TransformerEncoder(Rematerialized):
                 "The norm of each branch has factors already."
             )
         require_norm("TransformerEncoder", norm)
+        if windows is not None and bias_grid is not None:
+            raise ValueError(f"TransformerEncoder needs bias_grid=None with windows; got {bias_grid=}, {windows=}.")
+        self.windows = None if windows is None else TokenWindows(**windows)
+        self.window_size = None if self.windows is None else self.windows.window_size
+        self.shift_size = (0, 0)
         self._arguments = {
             "num_heads": num_heads,
             "mlp_dim": mlp_dim,
@@ -106,6 +117,7 @@ class TransformerEncoder(Rematerialized):
             "use_qk_norm": use_qk_norm,
             "use_sub_norm": use_sub_norm,
             "bias_grid": None if bias_grid is None else (int(bias_grid[0]), int(bias_grid[1])),
+            "windows": None if self.windows is None else dataclasses.asdict(self.windows),
             "layer_scale_init": layer_scale_init,
             "dropout_rate": dropout_rate,
             "attention_dropout_rate": attention_dropout_rate,
@@ -168,7 +180,12 @@ class TransformerEncoder(Rematerialized):
                 layer.build(input_shape)
 
     def call(self, tokens: Any, training: bool | None = None) -> Any:
-        return self._run(tokens, lambda normalised: self.attention(normalised, training=training), training=training)
+        def attend(normalised: Any) -> Any:
+            return self.attention(normalised, training=training)
+
+        if self.windows is not None:
+            return self._run(tokens, functools.partial(self.windows.apply, attend), training=training)
+        return self._run(tokens, attend, training=training)
 
     def call_merging(self, tokens: Any, log_sizes: Any, merge: Callable[[Any, Any], Any]) -> Any:
         """Runs the layer at inference on tokens that stand for several patches, and makes them fewer.
@@ -189,8 +206,13 @@ class TransformerEncoder(Rematerialized):
         return self._run(tokens, attend, lambda mixed: merge(mixed, keys))
 
     def attention_scores(self, tokens: Any) -> Any:
-        """Returns this layer's attention weights for its input tokens, (batch, num_heads, num_tokens, num_tokens)."""
+        """Returns this layer's attention weights for its input tokens, (batch, num_heads, num_tokens, num_tokens).
+
+        With windows those of patches, (batch, num_heads, num_windows, window_tokens, window_tokens).
+        """
         normalised = tokens if self.order == "post_norm" else self.attention_norm(tokens)
+        if self.windows is not None:
+            return self.windows.separate(self.attention.attention_scores(self.windows.split(normalised)))
         return self.attention.attention_scores(normalised)
 
     def compute_output_shape(self, input_shape: Any) -> Any:

@@ -38,6 +38,11 @@ def _check(model: Any, encoders: list[TransformerEncoder], num_merged: int) -> N
     config, name = model.config, type(model).__name__
     if len(encoders) != config.depth:
         raise ValueError(f"with_token_merging needs a plain ViT, whose tokens are a sequence throughout; got a {name}.")
+    if getattr(config, "window_size", None) is not None:
+        raise ValueError(
+            f"with_token_merging needs attention to all patches; this {name} has window_size={config.window_size}. "
+            "Load it with window_size=None."
+        )
     if not isinstance(num_merged, int) or num_merged < 0:
         raise ValueError(f"with_token_merging needs num_merged to be a whole number >= 0; got {num_merged!r}.")
     if config.pooling not in _POOLINGS:

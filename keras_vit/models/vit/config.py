@@ -45,6 +45,8 @@ class ViTConfig(ModelConfig):
     layer_scale_init: float | None = number(None, 0, 10, above=True, optional=True)  # None = no layer scale
     norm: str = choice("layer_norm", "layer_norm", "rms_norm")
     norm_epsilon: float = number(1e-6, 0, 0.1, above=True)  # added to variances
+    window_size: tuple[int, int] | None = pair(None, 1, 4096, optional=True)  # patches; None = attention to all of them
+    num_global_layers: int = whole(4, 0, 200)  # without windows, where there are some: last of as many equal parts
     dropout_rate: float = number(0.0, 0, 1, below=True)  # after positions and dense layers
     patch_dropout_rate: float = number(0.0, 0, 1, below=True)  # of patch tokens, before prefix tokens come in
     attention_dropout_rate: float = number(0.0, 0, 1, below=True)  # of attention weights
@@ -69,12 +71,24 @@ class ViTConfig(ModelConfig):
     @property
     def grid_size(self) -> tuple[int, int]:
         """Rows and columns of patches that the position table is stored for."""
-        if self.position_grid is not None:
-            return self.position_grid
+        return self.position_grid or self.image_grid
+
+    @property
+    def image_grid(self) -> tuple[int, int]:
+        """Rows and columns of patches of an image; where any size is taken, of the usual one."""
         height, width = self.image_size or (USUAL_IMAGE_SIZE, USUAL_IMAGE_SIZE)
         if self.drop_remainder:
             return (height // self.patch_size[0], width // self.patch_size[1])
         return (-(-height // self.patch_size[0]), -(-width // self.patch_size[1]))
+
+    @property
+    def windowed_layers(self) -> tuple[int, ...]:
+        """Numbers of the encoder layers whose attention stays within windows."""
+        if self.window_size is None:
+            return ()
+        parts = range(1, self.num_global_layers + 1)
+        global_layers = [round(self.depth * part / self.num_global_layers) - 1 for part in parts]
+        return tuple(index for index in range(self.depth) if index not in global_layers)
 
     @property
     def usual_size(self) -> tuple[int, int]:
@@ -103,6 +117,8 @@ class ViTConfig(ModelConfig):
             problems.append(f"pooling={self.pooling!r} needs use_class_token=True; without one, choose 'mean'")
         if self.order == "post_norm" and self.layer_scale_init is not None:
             problems.append(f"layer_scale_init needs to be None for order='post_norm'; got {self.layer_scale_init}")
+        if self.window_size is not None:
+            problems.extend(self._explain_windows(self.window_size))
         if self.use_distillation_token and (self.pooling != "token" or self.pre_logits_dim):
             problems.append("use_distillation_token=True needs pooling='token' and pre_logits_dim=None")
         if self.use_head_norm and not self.use_final_norm:
@@ -111,6 +127,18 @@ class ViTConfig(ModelConfig):
             problems.append("pad=True needs drop_remainder=False; choose one of them")
         if self.image_size is not None:
             problems += self._explain_patches(self.image_size)
+        return problems
+
+    def _explain_windows(self, window_size: tuple[int, int]) -> list[str]:
+        if self.image_size is None:
+            return [f"window_size needs an image_size, which says where patches lie; got {window_size}"]
+        problems = []
+        if any(window > size for window, size in zip(window_size, self.image_grid, strict=True)):
+            problems.append(f"window_size needs to fit into the grid of patches {self.image_grid}; got {window_size}")
+        if self.num_global_layers > self.depth:
+            problems.append(f"num_global_layers needs to be at most depth={self.depth}; got {self.num_global_layers}")
+        if self.patch_dropout_rate:
+            problems.append(f"patch_dropout_rate needs to be 0 with windows; got {self.patch_dropout_rate}")
         return problems
 
     def _explain_patches(self, image_size: tuple[int, int]) -> list[str]:

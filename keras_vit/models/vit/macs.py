@@ -12,22 +12,36 @@ def count_macs(config: ViTConfig, image_size: tuple[int, int]) -> int:
     embed_dim, (patch_height, patch_width) = config.embed_dim, config.patch_size
     rows, columns = _count_patches(config, image_size[0], 0), _count_patches(config, image_size[1], 1)
     num_tokens = config.num_prefix_tokens + rows * columns
-    kernels = 3 * embed_dim**2 + embed_dim**2 + _mlp_kernels(config)  # query, key and value; projection
-    attention = 2 * num_tokens**2 * embed_dim  # queries with keys, weights with values
     embedding = rows * columns * patch_height * patch_width * config.in_channels * embed_dim
-    return embedding + config.depth * (num_tokens * kernels + attention) + _head(config, rows * columns)
+    num_windowed = len(config.windowed_layers)
+    attention = (config.depth - num_windowed) * _attention(config, num_tokens)
+    if num_windowed:
+        attention += num_windowed * _windowed_attention(config, rows, columns)
+    return embedding + attention + config.depth * num_tokens * _mlp_kernels(config) + _head(config, rows * columns)
 
 
 def count_weights(config: ViTConfig) -> int:
     """Returns about how many weights a model has: the cost of one token, which meets every kernel, and positions."""
     rows, columns = config.grid_size
-    kernels = count_macs(config, config.patch_size) // (1 + config.num_prefix_tokens)
+    kernels = count_macs(config.replace(window_size=None), config.patch_size) // (1 + config.num_prefix_tokens)
     return kernels + rows * columns * config.embed_dim
 
 
 def _count_patches(config: ViTConfig, size: int, axis: int) -> int:
     patch = config.patch_size[axis]
     return -(-size // patch) if config.pad else size // patch
+
+
+def _attention(config: ViTConfig, num_tokens: int) -> int:
+    kernels = 3 * config.embed_dim**2 + config.embed_dim**2  # query, key and value; projection
+    return num_tokens * kernels + 2 * num_tokens**2 * config.embed_dim  # queries with keys, weights with values
+
+
+def _windowed_attention(config: ViTConfig, rows: int, columns: int) -> int:
+    """Counts what windows are filled up with, too; prefix tokens are a window of their own."""
+    height, width = config.window_size or (rows, columns)
+    num_windows = -(-rows // height) * -(-columns // width)
+    return num_windows * _attention(config, height * width) + _attention(config, config.num_prefix_tokens)
 
 
 def _mlp_kernels(config: ViTConfig) -> int:

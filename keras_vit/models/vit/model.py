@@ -101,6 +101,7 @@ class ViT(VisionModel):
                 use_projection_bias=config.use_projection_bias,
                 use_qk_norm=config.use_qk_norm,
                 use_sub_norm=config.use_sub_norm,
+                windows=_windows(config, index),
                 layer_scale_init=config.layer_scale_init,
                 dropout_rate=config.dropout_rate,
                 attention_dropout_rate=config.attention_dropout_rate,
@@ -143,6 +144,16 @@ class ViT(VisionModel):
         height, width = config.patch_size
         has_norm = config.use_final_norm and not config.use_head_norm
         return {height: "norm" if has_norm else f"encoder_{config.depth - 1}"} if height == width else {}
+
+
+def _windows(config: ViTConfig, index: int) -> dict[str, Any] | None:
+    if config.window_size is None or index not in config.windowed_layers:
+        return None
+    return {
+        "window_size": config.window_size,
+        "grid_size": config.image_grid,
+        "num_prefix_tokens": config.num_prefix_tokens,
+    }
 
 
 def _attention_pooling(config: ViTConfig) -> dict[str, Any] | None:

@@ -150,6 +150,8 @@ def _base(config: ViTConfig) -> str | None:
     is_gated_head = config.mlp == "swiglu" and config.pooling == "attention" and config.activation != "silu"
     if config.pre_logits_dim is not None or config.pooling not in POOLINGS or not has_norm or is_gated_head:
         return None
+    if config.window_size is not None:
+        return None
     has_scale = config.layer_scale_init is not None  # timm's parallel block takes 0 for a scale, too
     if config.order == "parallel" and (config.use_sub_norm or not config.use_projection_bias or not has_scale):
         return None

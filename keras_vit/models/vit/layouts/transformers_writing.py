@@ -29,6 +29,7 @@ _ALWAYS: dict[str, tuple[Any, ...]] = {
     "use_projection_bias": (True,),
     "use_qk_norm": (False,),
     "use_sub_norm": (False,),
+    "window_size": (None,),
     "pool_prefix_tokens": (False,),
     "use_head_norm": (False,),
     "pre_logits_dim": (None,),
