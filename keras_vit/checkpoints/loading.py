@@ -16,8 +16,14 @@ Array = NDArray[Any]
 _MAX_LINES = 20  # of each kind in an error; a wholly different model would fill the screen otherwise
 
 
-class Variable(Protocol):
-    """What this module needs of a `keras.Variable`."""
+class Value(Protocol):
+    """What saving needs of a `keras.Variable`."""
+
+    def numpy(self) -> Any: ...
+
+
+class Variable(Value, Protocol):
+    """What loading needs of a `keras.Variable`."""
 
     @property
     def shape(self) -> Any: ...
@@ -26,8 +32,6 @@ class Variable(Protocol):
     def dtype(self) -> Any: ...
 
     def assign(self, value: Any) -> Any: ...
-
-    def numpy(self) -> Any: ...
 
 
 def assign(
@@ -86,7 +90,7 @@ def assign(
     return LoadReport(source, tuple((rows | fresh)[path] for path in variables), unused)
 
 
-def collect(variables: Mapping[str, Variable], entries: Iterable[Entry]) -> dict[str, Array]:
+def collect(variables: Mapping[str, Value], entries: Iterable[Entry]) -> dict[str, Array]:
     """Returns copies of the variables' values under the file's names and in its layout; the inverse of `assign`."""
     entries = list(entries)
     _check_key_map(variables, entries, ())
@@ -149,7 +153,7 @@ def _unused(
     return unused | {name: reason for name, reason in ignored.items() if name in tensors}
 
 
-def _check_key_map(variables: Mapping[str, Variable], entries: list[Entry], mentioned: Collection[str]) -> None:
+def _check_key_map(variables: Mapping[str, Value], entries: list[Entry], mentioned: Collection[str]) -> None:
     whole = [name for entry in entries if not entry.transform.is_part for name in entry.names]
     parts = {name for entry in entries if entry.transform.is_part for name in entry.names}
     problems = [f"variable {path} has two entries" for path in _repeated(entry.variable for entry in entries)]

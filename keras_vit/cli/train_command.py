@@ -65,6 +65,10 @@ def train(
         str | None, typer.Option(help="HOST:PORT,HOST:PORT: one for each process that trains together; JAX.")
     ] = None,
     process_id: Annotated[int | None, typer.Option(help="Which of the processes this one is, from 0.")] = None,
+    sharded_checkpoints: Annotated[
+        bool,
+        typer.Option("--sharded-checkpoints", help="Every device writes its part, to OUT of process 0; JAX and Orbax."),
+    ] = False,
     out: Annotated[Path | None, typer.Option(help="Folder of the run.", show_default="runs/DATA")] = None,
     tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Write logs to OUT/tensorboard.")] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in the folder.")] = False,
@@ -80,7 +84,6 @@ def train(
     from keras_vit.training import Placement, RunFolder, RunSettings, run
 
     placement = Placement.parse(devices, mesh, processes, process_id)
-    placement.check_run()
     chosen = {
         "data": data,
         "preset": preset,
@@ -100,7 +103,8 @@ def train(
         "license": licence,
     }
     given: dict[str, Any] = {name: value for name, value in chosen.items() if value is not None}
-    folder = placement.folder(out or Path("runs", folder_name(data)))
+    out = out or Path("runs", folder_name(data))
+    folder = placement.folder(out)
     changes = parse_settings(setting or [])
     if resume:
         stored = RunFolder(folder).read_settings()
@@ -112,7 +116,13 @@ def train(
     try:
         with placement.scope():
             result = run(
-                settings, folder, resume=resume, overwrite=overwrite, console=console, use_tensorboard=tensorboard
+                settings,
+                folder,
+                resume=resume,
+                overwrite=overwrite,
+                console=console,
+                use_tensorboard=tensorboard,
+                sharded_checkpoints=RunFolder(out).checkpoint_folder if sharded_checkpoints else None,
             )
     except KeyboardInterrupt:
         typer.echo(f"keras-vit: stopped{_advice(folder)}", err=True)

@@ -16,6 +16,7 @@ from keras_vit import checkpoints, hub
 from keras_vit.models import card_facts, lora
 from keras_vit.models.adapter import PREFIX, dense_modules, head_entries
 from keras_vit.models.folders import temporary_folder, write_json
+from keras_vit.models.whole_values import to_numpy, whole_values
 
 _REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
 
@@ -88,7 +89,7 @@ def digest(model: Any, layers: Iterable[str]) -> str:
         return ""
     found = hashlib.sha256()
     for path, kernel in kernels.items():
-        found.update(path.encode() + np.ascontiguousarray(kernel.numpy()).tobytes())
+        found.update(path.encode() + np.ascontiguousarray(to_numpy(kernel)).tobytes())
     return found.hexdigest()
 
 
@@ -121,9 +122,9 @@ def _collect(model: Any) -> dict[str, Any]:
     weights, tensors = model.weights_by_path(), {}
     for path in model.lora["layers"]:
         for side, name in (("A", "lora_kernel_a"), ("B", "lora_kernel_b")):
-            matrix = np.asarray(weights[f"{path}/{name}"].numpy())
+            matrix = to_numpy(weights[f"{path}/{name}"])
             tensors[f"{PREFIX}{modules[path]}.lora_{side}.weight"] = matrix.transpose()  # PyTorch's are (out, in)
-    head = {path: weight for path, weight in weights.items() if path.startswith("head/")}
+    head = whole_values({path: weight for path, weight in weights.items() if path.startswith("head/")})
     tensors |= {PREFIX + name: array for name, array in checkpoints.collect(head, head_entries(model)).items()}
     broken = [name for name, array in tensors.items() if not np.isfinite(array).all()]
     if broken:

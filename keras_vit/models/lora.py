@@ -5,9 +5,9 @@ from collections.abc import Iterable
 from typing import Any
 
 import keras
-import numpy as np
 
 from keras_vit.models.roles import require_roles, roles_of
+from keras_vit.models.whole_values import to_numpy
 
 MATRICES = ("lora_kernel_a", "lora_kernel_b")
 _HEAD = "head"
@@ -117,5 +117,5 @@ def _is_dense_kernel(model: Any, path: str) -> bool:
     return name == "kernel" and isinstance(find_layer(model, layer), keras.layers.Dense)
 
 
-def _to_numpy(tensor: Any) -> Any:
-    return np.asarray(keras.ops.convert_to_numpy(tensor), dtype="float32")
+def _to_numpy(variable: Any) -> Any:
+    return to_numpy(variable).astype("float32")

@@ -18,6 +18,7 @@ from keras_vit.models import adapter_loading, card_facts, catalogue, certificate
 from keras_vit.models.folders import write_json
 from keras_vit.models.plausible_size import check_size
 from keras_vit.models.source import Source, open_source
+from keras_vit.models.whole_values import whole_values
 from keras_vit.preprocessing import Preprocessing
 
 WEIGHTS_FILE = "model.safetensors"
@@ -69,7 +70,7 @@ def save_for_transformers(model: Any, folder: str | os.PathLike[str]) -> Path:
 
 def _collect(model: Any, entries: list[checkpoints.Entry]) -> dict[str, Any]:
     quantization.require_float(model)
-    tensors = checkpoints.collect(lora.merged_weights(model), entries)
+    tensors = checkpoints.collect(whole_values(lora.merged_weights(model)), entries)
     broken = [name for name, array in tensors.items() if not np.isfinite(array).all()]
     if broken:
         raise ValueError(f"Saving needs finite weights; got NaN or infinity in {', '.join(broken[:5])}.")

@@ -10,6 +10,7 @@ import numpy as np
 
 from keras_vit.checkpoints.tensors import Array
 from keras_vit.data.remaining import RemainingBatches
+from keras_vit.models.whole_values import to_numpy
 from keras_vit.training.checkpoint_files import CheckpointFiles, Position
 from keras_vit.training.divergence import DivergenceReport
 
@@ -115,19 +116,18 @@ class TrainingCheckpoint(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self._save(Position(epoch + 1, 0))
         if self.start.first_batch(epoch):
-            self._weights = [_to_numpy(variable) for variable in self.model.trainable_variables]
+            self._weights = [to_numpy(variable) for variable in self.model.trainable_variables]
 
     def _save(self, position: Position) -> None:
-        variables = _variables(self.model, has_metrics=position.batch > 0)
-        arrays = {name: _to_numpy(variable) for name, variable in variables.items()}
-        broken = [name for name, array in arrays.items() if array.dtype.kind == "f" and not np.isfinite(array).all()]
+        values = self.files.values(_variables(self.model, has_metrics=position.batch > 0))
+        broken = [name for name, value in values.items() if not _is_finite(value)]
         if broken:
             names = ", ".join(name.split("/", 2)[-1] for name in broken[:5])
             raise self.report.error(
                 self.model, self.epoch, self.batch - 1, f"value of every weight; got others in {names}"
             )
         try:
-            self.files.write(position, arrays, {"backend": keras.config.backend()})
+            self.files.write(position, values, {"backend": keras.config.backend()})
         except OSError as error:
             if not self.has_warned:
                 self.has_warned = True
@@ -167,8 +167,11 @@ def _build_metrics(model: Any) -> None:
     model.compute_metrics(None, np.zeros((1, logits.shape[-1]), "float32"), logits)
 
 
-def _to_numpy(variable: Any) -> Array:
-    return np.array(keras.ops.convert_to_numpy(variable.value))  # a copy: the next step may reuse the memory
+def _is_finite(value: Any) -> bool:
+    """Whether numbers are neither NaN nor infinite; of a value that is split over devices, all of its parts."""
+    if isinstance(value, np.ndarray):
+        return value.dtype.kind != "f" or bool(np.isfinite(value).all())
+    return bool(keras.ops.all(keras.ops.isfinite(value)))
 
 
 def _explain(error: OSError, files: CheckpointFiles) -> str:

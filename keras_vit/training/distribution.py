@@ -106,14 +106,6 @@ class Placement:
         """Returns where this process writes: the first one to the path itself, the others beside it."""
         return path if self.process_id == 0 else path.with_name(f"{path.name}.process{self.process_id}")
 
-    def check_run(self) -> None:
-        """Raises where a whole training run could not save its model."""
-        if self.mesh is not None and self.mesh[1] > 1 and self.processes:
-            raise ValueError(
-                "A run writes a whole model from each process, which none has with a mesh over several processes. Take "
-                "--processes without --mesh, or train with fit under Placement and keras.callbacks.OrbaxCheckpoint."
-            )
-
     @contextlib.contextmanager
     def scope(self) -> Iterator[None]:
         """Places what is made inside; with processes, returns once all of them are there.

@@ -14,7 +14,6 @@ import keras
 
 from keras_vit import data, hub, models
 from keras_vit.training.callbacks import EpochSeeds, History, KeepBest, StopBetweenBatches
-from keras_vit.training.checkpoint_files import CheckpointFiles
 from keras_vit.training.checkpointing import TrainingCheckpoint
 from keras_vit.training.curves import plot_curves
 from keras_vit.training.data_checks import check_data
@@ -50,6 +49,7 @@ def run(
     overwrite: bool = False,
     console: Any = None,
     use_tensorboard: bool = False,
+    sharded_checkpoints: Path | None = None,
 ) -> RunResult:
     """Trains a model by a recipe and leaves its preset folder, history and curves in a folder.
 
@@ -64,16 +64,18 @@ def run(
         overwrite: Replaces a run that is already in the folder.
         console: A `rich.console.Console` for the progress; None prints nothing.
         use_tensorboard: Whether logs for TensorBoard are written, into the folder `tensorboard` of the run.
+        sharded_checkpoints: On JAX: the folder `checkpoint` of the first process' run, which all processes reach. Each
+            device then writes its part of a checkpoint there, by Orbax. None: each run keeps its own, whole.
 
     Raises:
         ValueError: The settings, the folder or the data do not allow the run; every difference from the run to be
             resumed is listed.
         DivergedError: The loss became NaN or infinite; the message names the step, the images and what to do.
         OSError: The folder cannot be written.
-        ImportError: The data needs an extra that is not installed.
+        ImportError: The data or the checkpoints need an extra that is not installed.
         KeyboardInterrupt: Ctrl-C before the first epoch ended.
     """
-    files = RunFolder(folder)
+    files = RunFolder(folder, sharded_checkpoints)
     if resume:
         files.check_resume(settings)
     else:
@@ -90,9 +92,8 @@ def run(
     else:
         files.start(settings, facts)
     save = functools.partial(_save, model, files, settings, train, validation)
-    is_finished = _fit(
-        setup, train, validation, settings, files, functools.partial(_save_average, setup, save), console
-    )
+    average = functools.partial(_save_average, setup, save)
+    is_finished = _fit(setup, train, validation, settings, files, average, console)
 
     history = files.read_history()
     if not history:
@@ -179,10 +180,9 @@ def _fit(
     console: Any,
 ) -> bool:
     """Trains up to the last epoch; returns False if Ctrl-C came first."""
-    checkpoint_files = CheckpointFiles(files.checkpoint_folder)
-    report = DivergenceReport(train, checkpoint_files, functools.partial(_advise, setup, settings, files))
+    report = DivergenceReport(train, files.checkpoint_files, functools.partial(_advise, setup, settings, files))
     checkpoint = TrainingCheckpoint(
-        checkpoint_files, report, steps_per_epoch=len(train), every_steps=settings.checkpoint_steps
+        files.checkpoint_files, report, steps_per_epoch=len(train), every_steps=settings.checkpoint_steps
     )
     start = checkpoint.restore(setup.trainer)
     history = History(files.history_file)

@@ -9,7 +9,9 @@ from typing import Any
 
 from keras_vit.data.fingerprint import fact_differences
 from keras_vit.files import write_file
+from keras_vit.training.checkpoint_files import CheckpointFiles
 from keras_vit.training.run_settings import RunSettings
+from keras_vit.training.sharded_checkpoints import ShardedCheckpointFiles
 
 _MAX_DIFFERENCES = 10  # in one message
 
@@ -27,9 +29,11 @@ class RunFolder:
 
     Args:
         path: The folder; it need not exist.
+        sharded_checkpoints: The folder `checkpoint` of the first process' run, where all processes write checkpoints
+            in parts. None: whole ones, in `checkpoint`.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, sharded_checkpoints: Path | None = None) -> None:
         self.path = Path(path)
         self.settings_file = self.path / "settings.json"
         self.data_file = self.path / "data.json"
@@ -38,6 +42,11 @@ class RunFolder:
         self.model_folder = self.path / "model"
         self.adapter_folder = self.path / "adapter"
         self.checkpoint_folder = self.path / "checkpoint"
+        self.checkpoint_files = (
+            CheckpointFiles(self.checkpoint_folder)
+            if sharded_checkpoints is None
+            else ShardedCheckpointFiles(sharded_checkpoints)
+        )
 
     @property
     def is_run(self) -> bool:

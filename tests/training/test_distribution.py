@@ -40,11 +40,6 @@ def test_options_that_do_not_fit_are_explained(options, message):
         Placement.parse(**options)
 
 
-def test_run_over_a_mesh_of_several_processes_is_refused():
-    with pytest.raises(ValueError, match="without --mesh"):
-        Placement.parse(mesh="2x4", processes="a:1,b:2", process_id=0).check_run()
-
-
 def test_single_device_changes_nothing():
     with Placement().scope():
         assert keras.distribution.distribution() is None
