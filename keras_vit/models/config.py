@@ -141,6 +141,19 @@ def wholes(default: tuple[int, ...] | None, low: int, high: int, *, optional: bo
     return dataclasses.field(default=default, metadata={"check": check, "normalise": _plain_ints})
 
 
+def pairs(default: tuple[tuple[int, int], ...], low: int, high: int) -> Any:
+    """A field for (rows, columns), one for each stage or one for all of them; a number means a square."""
+
+    def check(value: Any) -> str | None:
+        is_tuple = isinstance(value, tuple) and len(value) > 0
+        sizes = [size for each in value for size in (each if _is_pair(each) else (None,))] if is_tuple else [None]
+        if all(type(size) is int and low <= size <= high for size in sizes):  # True is no size
+            return None
+        return f"whole numbers from {low} to {high}, or pairs of them"
+
+    return dataclasses.field(default=default, metadata={"check": check, "normalise": _plain_pairs})
+
+
 def choice(default: str, *names: str) -> Any:
     """A field for one of some names."""
 
@@ -177,6 +190,15 @@ def _plain_pair(value: Any) -> Any:
 
 def _plain_ints(value: Any) -> Any:
     return tuple(_plain_int(each) for each in value) if isinstance(value, list | tuple) else value
+
+
+def _plain_pairs(value: Any) -> Any:
+    sizes = value if isinstance(value, list | tuple) else (value,)
+    return tuple(_plain_pair(each) for each in sizes)
+
+
+def _is_pair(value: Any) -> bool:
+    return isinstance(value, tuple) and len(value) == 2
 
 
 def _explain_unknown(unknown: list[str], known: list[str]) -> list[str]:
