@@ -15,7 +15,9 @@ from keras_vit.models.entry_groups import dense_entries, norm_entries
 from keras_vit.models.vit.config import ViTConfig
 
 
-def canonical(config: ViTConfig, num_position_rows: int | None = None) -> list[Entry]:
+def canonical(
+    config: ViTConfig, num_position_rows: int | None = None, *, projection: str = "patch_embed.proj"
+) -> list[Entry]:
     """Returns the canonical (timm) name of every variable of a ViT.
 
     Args:
@@ -23,14 +25,15 @@ def canonical(config: ViTConfig, num_position_rows: int | None = None) -> list[E
         num_position_rows: Rows in front of `pos_embed` that belong to prefix tokens. We keep none: what a file has
             there is added to the tokens, which gives the same sums. None means as we write it: zeros for distilled
             models, because timm builds those with such rows only; no rows for all others (timm's `no_embed_class`).
+        projection: Name of timm's module that makes tokens of patches.
 
     Source: `timm/models/vision_transformer.py` and `timm/models/deit.py`.
     """
     written_rows = config.num_prefix_tokens if config.use_distillation_token else 0
     rows = written_rows if num_position_rows is None else num_position_rows
-    entries = [Entry("patch_embedding/kernel", "patch_embed.proj.weight", patch_kernel)]
+    entries = [Entry("patch_embedding/kernel", f"{projection}.weight", patch_kernel)]
     if not config.use_embedding_norm:
-        entries.append(Entry("patch_embedding/bias", "patch_embed.proj.bias", identity))
+        entries.append(Entry("patch_embedding/bias", f"{projection}.bias", identity))
     if config.use_patch_norm:
         entries += _norm(config, "patch_norm", "patch_embed.norm")
     if config.positional_encoding != "none":

@@ -15,7 +15,7 @@ from keras_vit.layers import (
 )
 from keras_vit.layers.normalization import make_norm
 from keras_vit.models.vision_model import VisionModel
-from keras_vit.models.vit import key_maps
+from keras_vit.models.vit import key_maps, stems
 from keras_vit.models.vit.adaptations import adaptations
 from keras_vit.models.vit.config import ViTConfig
 from keras_vit.models.vit.layouts import TO_TRANSFORMERS
@@ -57,9 +57,13 @@ class ViT(VisionModel):
     config: ViTConfig
 
     @staticmethod
-    def build_graph(config: ViTConfig, dtype: Any) -> tuple[Any, Any]:
+    def build_graph(config: ViTConfig, dtype: Any, stem: Any = None) -> tuple[Any, Any]:
         height, width = config.image_size or (None, None)
-        images = keras.Input((height, width, config.in_channels), name="images")
+        images = features = keras.Input((height, width, config.in_channels), name="images")
+        if stem is not None:
+            strides = stems.strides_of(stem, config)
+            features = stem(images)
+            config = stems.behind(config, strides, features.shape[-1])
 
         patches = PatchEmbedding(
             config.patch_size,
@@ -69,7 +73,7 @@ class ViT(VisionModel):
             drop_remainder=config.drop_remainder,
             dtype=dtype,
             name="patch_embedding",
-        )(images)
+        )(features)
         if config.use_patch_norm:
             patches = make_norm(config.norm, config.norm_epsilon, name="patch_norm", dtype=dtype)(patches)
         tokens = PositionalEncoding(
