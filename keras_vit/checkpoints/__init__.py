@@ -11,6 +11,7 @@ from keras_vit.checkpoints.tensor_file import TensorFile, read, write
 from keras_vit.checkpoints.tensors import TensorInfo, Tensors
 from keras_vit.checkpoints.transforms import (
     Transform,
+    depthwise_kernel,
     identity,
     patch_kernel,
     position_grid,
@@ -36,6 +37,7 @@ __all__ = [
     "Transform",
     "assign",
     "collect",
+    "depthwise_kernel",
     "identity",
     "open_weights",
     "patch_kernel",

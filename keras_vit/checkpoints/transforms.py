@@ -68,6 +68,15 @@ patch_kernel = Transform(
 )
 
 
+# Depthwise kernels: ours (height, width, channels, 1), PyTorch's grouped convolution (channels, 1, height, width).
+depthwise_kernel = Transform(
+    "depthwise_kernel",
+    file_shape=lambda shape: (shape[2], shape[3], shape[0], shape[1]),
+    read=lambda array, shape: array.transpose(2, 3, 0, 1),
+    write=lambda array: array.transpose(2, 3, 0, 1),
+)
+
+
 def position_grid(num_prefix_rows: int = 0) -> Transform:
     """Tables of positions: ours (rows, columns, embed_dim), timm's (1, prefix + rows * columns, embed_dim), row by row.
 

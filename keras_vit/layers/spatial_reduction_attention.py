@@ -83,7 +83,8 @@ class SpatialReductionAttention(keras.layers.Layer):
         self.key_value = Dense(2 * embed_dim, name="key_value", **dense)
         self.projection = Dense(embed_dim, name="projection", **{**dense, "use_bias": True})
         layers = [self.query, self.key_value, self.projection]
-        self.reduction = self.reduction_norm = None
+        self.reduction: Any = None
+        self.reduction_norm: Any = None
         if self.use_pooling or self.reduction_size > 1:
             size = 1 if self.use_pooling else self.reduction_size
             policy = {"dtype": self.dtype_policy}

@@ -154,6 +154,18 @@ def pairs(default: tuple[tuple[int, int], ...], low: int, high: int) -> Any:
     return dataclasses.field(default=default, metadata={"check": check, "normalise": _plain_pairs})
 
 
+def ratios(default: tuple[float, ...], high: float) -> Any:
+    """A field for numbers > 0 and <= `high`, one for each stage, at least one; JSON lists become tuples."""
+
+    def check(value: Any) -> str | None:
+        is_tuple = isinstance(value, tuple) and len(value) > 0
+        if is_tuple and all(type(each) is float and 0 < each <= high for each in value):  # NaN is neither
+            return None
+        return f"numbers > 0 and <= {high:g}"
+
+    return dataclasses.field(default=default, metadata={"check": check, "normalise": _plain_floats})
+
+
 def choice(default: str, *names: str) -> Any:
     """A field for one of some names."""
 
@@ -199,6 +211,10 @@ def _plain_pairs(value: Any) -> Any:
 
 def _is_pair(value: Any) -> bool:
     return isinstance(value, tuple) and len(value) == 2
+
+
+def _plain_floats(value: Any) -> Any:
+    return tuple(_plain_float(each) for each in value) if isinstance(value, list | tuple) else value
 
 
 def _explain_unknown(unknown: list[str], known: list[str]) -> list[str]:

@@ -1,6 +1,6 @@
-"""Entries that come in groups: a dense layer's kernel and bias, a norm's factors and offsets."""
+"""Entries that come in groups: kernel and bias of a dense layer or convolution, a norm's factors and offsets."""
 
-from keras_vit.checkpoints import Entry, identity, transpose
+from keras_vit.checkpoints import Entry, Transform, identity, patch_kernel, transpose
 
 
 def dense_entries(ours: str, *theirs: str, use_bias: bool = True) -> list[Entry]:
@@ -24,3 +24,8 @@ def norm_entries(ours: str, theirs: str, norm: str = "layer_norm") -> list[Entry
     if norm == "rms_norm":
         return [Entry(f"{ours}/scale", f"{theirs}.weight", identity)]
     return [Entry(f"{ours}/gamma", f"{theirs}.weight", identity), Entry(f"{ours}/beta", f"{theirs}.bias", identity)]
+
+
+def conv_entries(ours: str, theirs: str, transform: Transform = patch_kernel) -> list[Entry]:
+    """Returns the entries of a convolution, "weight" and "bias" in PyTorch; `transform` is its kernel's."""
+    return [Entry(f"{ours}/kernel", f"{theirs}.weight", transform), Entry(f"{ours}/bias", f"{theirs}.bias", identity)]
