@@ -11,7 +11,7 @@ from keras_vit.checkpoints import (
     rows_of,
     transpose,
 )
-from keras_vit.models.entry_groups import dense_entries, norm_entries
+from keras_vit.models.entry_groups import attention_pooling_entries, dense_entries, norm_entries
 from keras_vit.models.vit.config import ViTConfig
 
 
@@ -149,13 +149,7 @@ def _expand(config: ViTConfig, ours: str, theirs: str) -> list[Entry]:
 def _head(config: ViTConfig) -> list[Entry]:
     entries = []
     if config.pooling == "attention":
-        entries.append(Entry("head/pool/latent", "attn_pool.latent", row_vector))
-        entries += dense_entries("head/pool/query", "attn_pool.q")
-        entries += dense_entries("head/pool/key_value", "attn_pool.kv")
-        entries += dense_entries("head/pool/projection", "attn_pool.proj")
-        entries += _norm(config, "head/pool/norm", "attn_pool.norm")
-        entries += dense_entries("head/pool/mlp/expand", "attn_pool.mlp.fc1")
-        entries += dense_entries("head/pool/mlp/contract", "attn_pool.mlp.fc2")
+        entries += attention_pooling_entries(config.norm)
     if config.use_head_norm:
         entries += _norm(config, "head/norm", "fc_norm")
     if config.pre_logits_dim:
