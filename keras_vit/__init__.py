@@ -17,10 +17,12 @@ if PurePath(sys.argv[0]).stem != "keras-vit":
             f'pip install "keras3-vit[{error.name}]", or set KERAS_BACKEND to one that is.'
         ) from error
 
-    from keras_vit import bulk, checkpoints, data, hub, layers, models, training
+    from keras_vit import bulk, checkpoints, data, hub, layers, models, training, visualize
     from keras_vit.bulk import predict_folder
     from keras_vit.hub import upload_preset
     from keras_vit.models import (
+        BEiT,
+        BEiTConfig,
         ViT,
         ViTConfig,
         convert,
@@ -35,6 +37,8 @@ if PurePath(sys.argv[0]).stem != "keras-vit":
 __version__ = version("keras3-vit")
 
 __all__ = [
+    "BEiT",
+    "BEiTConfig",
     "Preprocessing",
     "ViT",
     "ViTConfig",
@@ -54,4 +58,5 @@ __all__ = [
     "show",
     "training",
     "upload_preset",
+    "visualize",
 ]

@@ -1,5 +1,6 @@
 """Models: architectures as functional Keras models, and the catalogue of their presets."""
 
+from keras_vit.models.beit import BEiT, BEiTConfig
 from keras_vit.models.catalogue import Preset, list_presets, show
 from keras_vit.models.certificate import Verification, VerificationError
 from keras_vit.models.conversion import convert
@@ -10,6 +11,8 @@ from keras_vit.models.vision_model import VisionModel, from_preset
 from keras_vit.models.vit import ViT, ViTConfig
 
 __all__ = [
+    "BEiT",
+    "BEiTConfig",
     "FeaturePyramid",
     "Preset",
     "ROLES",

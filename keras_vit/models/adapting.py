@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keras_vit.checkpoints import Adaptation
-from keras_vit.resampling import resample_grid, resample_patch_kernel
+from keras_vit.layers.relative_positions import count_relative_positions
+from keras_vit.resampling import resample_grid, resample_patch_kernel, resample_relative_positions
 
 Array = NDArray[Any]
 Size = tuple[int, int]
@@ -17,6 +18,23 @@ def position_adaptation(stored: Size, wanted: Size, embed_dim: int) -> Adaptatio
     """Returns how a position table (rows, columns, embed_dim) becomes one for another grid."""
     return Adaptation(
         shape=(*stored, embed_dim), fit=functools.partial(_fit_positions, rows=wanted[0], columns=wanted[1])
+    )
+
+
+def relative_position_adaptation(
+    stored: Size, wanted: Size, num_heads: int, *, use_class_token: bool = False
+) -> Adaptation:
+    """Returns how a table of biases, a row for each offset between two patches, becomes one for another grid.
+
+    Args:
+        stored: Rows and columns of the grid, or window, that the table is for.
+        wanted: Those of the model.
+        num_heads: Number of attention heads.
+        use_class_token: Whether the table ends with the rows of a class token.
+    """
+    num_rows = count_relative_positions(stored, use_class_token=use_class_token)
+    return Adaptation(
+        shape=(num_rows, num_heads), fit=functools.partial(resample_relative_positions, stored=stored, wanted=wanted)
     )
 
 

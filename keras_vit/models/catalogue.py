@@ -15,6 +15,7 @@ from keras_vit.models.labels import class_names
 # Architecture -> module that holds the class of the same name, and beside it `presets.presets` and, for presets in
 # timm's terms, `layouts.timm_arguments.config_of`.
 ARCHITECTURES = {
+    "BEiT": "keras_vit.models.beit",
     "ViT": "keras_vit.models.vit",
 }
 

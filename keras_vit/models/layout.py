@@ -44,7 +44,8 @@ class KeyMap:
     Args:
         entries: One for each variable of the stored config.
         ignored: Tensors that the model has no use for, with the reason of each.
-        zeros: Variables that the source does without, such as a bias, with the reason; they stay zero.
+        zeros: Variables that the source does without, such as a bias or a norm, with the reason; they stay as they are
+            built, without effect.
     """
 
     entries: list[Entry]

@@ -33,6 +33,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "ViT": _SHARED | {"size": _SQUARE, "resample": 2, "is_square": True},
     "DeiT": _SHARED | {"size": {"height": 256, "width": 256}, "do_center_crop": True, "is_square": True},
     "CLIP": _SHARED | _SHORTEST,
+    "Beit": _SHARED | {"size": _SQUARE, "is_square": True},
     "Bit": _SHARED | _SHORTEST,
     "Siglip": _SHARED | {"size": _SQUARE, "is_square": False},
 }
