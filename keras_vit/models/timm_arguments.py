@@ -66,3 +66,21 @@ class TimmArguments:
                 f"timm's argument(s) {', '.join(map(repr, unknown))} are unknown to {self._architecture}. "
                 "Is timm newer?"
             )
+
+
+def read_mlp_ratio(embed_dim: int, ratio: float, width: int | None = None) -> float:
+    """Returns our ratio, of which the product is rounded, for timm's, of which it is rounded down.
+
+    Args:
+        embed_dim: Length of a token.
+        ratio: timm's.
+        width: That of the feed-forward part, where it is not the product rounded down.
+    """
+    width = int(embed_dim * ratio) if width is None else width
+    return float(ratio) if round(embed_dim * ratio) == width else width / embed_dim
+
+
+def write_mlp_ratio(embed_dim: int, ratio: float, width: int) -> float:
+    """Returns timm's ratio for ours, with which the feed-forward part has this width."""
+    # A ratio in the middle, where rounding down and rounding would give different widths.
+    return ratio if int(embed_dim * ratio) == width else (width + 0.5) / embed_dim

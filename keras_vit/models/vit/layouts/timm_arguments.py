@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from keras_vit.models.timm_arguments import OUR_POOLINGS, POOLINGS, TimmArguments
+from keras_vit.models.timm_arguments import OUR_POOLINGS, POOLINGS, TimmArguments, read_mlp_ratio, write_mlp_ratio
 from keras_vit.models.vit import key_maps
 from keras_vit.models.vit.config import ViTConfig
 
@@ -169,15 +169,11 @@ def _leaves_remainder(image_size: Any, patch_size: Any) -> bool:
 
 
 def _mlp_ratio(embed_dim: Any, ratio: Any, is_packed: bool) -> float:
-    """Turns timm's ratio, which rounds down, into ours, which rounds; gate and linear branch share a packed width."""
-    width = int(embed_dim * ratio)
-    if is_packed:
-        return width // 2 / embed_dim
-    return float(ratio) if round(embed_dim * ratio) == width else width / embed_dim
+    """Returns our ratio; in timm, gate and linear branch share a packed width."""
+    return int(embed_dim * ratio) // 2 / embed_dim if is_packed else read_mlp_ratio(embed_dim, ratio)
 
 
 def _timm_mlp_ratio(config: ViTConfig) -> float:
     is_packed = config.mlp == "swiglu" and not key_maps.has_split_gate(config)
-    width, ratio = (2 * config.mlp_dim, 2 * config.mlp_ratio) if is_packed else (config.mlp_dim, config.mlp_ratio)
-    # A ratio in the middle, where rounding down and rounding would give different widths.
-    return ratio if int(config.embed_dim * ratio) == width else (width + 0.5) / config.embed_dim
+    factor = 2 if is_packed else 1
+    return write_mlp_ratio(config.embed_dim, factor * config.mlp_ratio, factor * config.mlp_dim)
