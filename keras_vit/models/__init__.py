@@ -7,6 +7,8 @@ from keras_vit.models.conversion import convert
 from keras_vit.models.feature_pyramid import FeaturePyramid, feature_pyramid
 from keras_vit.models.roles import ROLES, Role
 from keras_vit.models.segmentation import segmentation_model
+from keras_vit.models.swin import Swin, SwinConfig
+from keras_vit.models.swin_v2 import SwinV2, SwinV2Config
 from keras_vit.models.vision_model import VisionModel, from_preset
 from keras_vit.models.vit import ViT, ViTConfig
 
@@ -17,6 +19,10 @@ __all__ = [
     "Preset",
     "ROLES",
     "Role",
+    "Swin",
+    "SwinConfig",
+    "SwinV2",
+    "SwinV2Config",
     "Verification",
     "VerificationError",
     "ViT",

@@ -104,7 +104,7 @@ def _broken_rule(name: str, value: Any, default: Any) -> str | None:
         return None if isinstance(value, str) else "a name"
     if isinstance(default, float) or name == "mlp_ratio":
         return None if type(value) in (int, float) and 0 <= value < _MAX_NUMBER else "a number >= 0"
-    low = 0 if name == "num_register_tokens" else 1
+    low = 0 if name == "num_register_tokens" or default == 0 else 1
     return None if type(value) is int and low <= value < _MAX_NUMBER else f"a whole number >= {low}"
 
 

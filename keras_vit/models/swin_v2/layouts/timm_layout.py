@@ -1,0 +1,19 @@
+"""timm's layout of SwinV2: canonical tensors, or those of the authors, whose names differ a little."""
+
+from typing import Any
+
+from keras_vit.models.layout import KeyMap, Tensors
+from keras_vit.models.swin_names import explain_buffers, timm_spelling
+from keras_vit.models.swin_v2 import key_maps
+from keras_vit.models.swin_v2.config import SwinV2Config
+from keras_vit.models.swin_v2.layouts.timm_arguments import config_of
+from keras_vit.models.swin_v2.presets import TABLES
+from keras_vit.models.timm_layout import timm_layout
+
+
+def _map_keys(settings: dict[str, Any], config: SwinV2Config, tensors: Tensors) -> KeyMap:
+    entries = key_maps.canonical(config, timm_spelling(tensors))
+    return KeyMap(entries=entries, ignored=explain_buffers(tensors))
+
+
+LAYOUT = timm_layout(TABLES, config_of, _map_keys)

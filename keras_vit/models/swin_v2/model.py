@@ -1,0 +1,104 @@
+"""The Swin Transformer V2: norms behind the branches, attention by angles, biases from a small network."""
+
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_vit.layers import ClassificationHead, PatchEmbedding, PatchMerging, SwinEncoder
+from keras_vit.layers.normalization import make_norm
+from keras_vit.models.swin_costs import count_macs, count_weights
+from keras_vit.models.swin_roles import variable_roles
+from keras_vit.models.swin_stages import NORM_EPSILON, kernel_adaptations, pyramid_layers
+from keras_vit.models.swin_v2 import key_maps
+from keras_vit.models.swin_v2.config import SwinV2Config
+from keras_vit.models.swin_v2.layouts import TO_TRANSFORMERS
+from keras_vit.models.swin_v2.layouts.timm_arguments import settings_of
+from keras_vit.models.swin_v2.papers import papers
+from keras_vit.models.vision_model import VisionModel
+
+
+@keras.saving.register_keras_serializable(package="keras_vit")
+class SwinV2(VisionModel):
+    """A Swin Transformer V2 as a functional Keras model that returns logits.
+
+    Its layers are named "patch_embedding", "patch_norm", "encoder_0" ..., with "patch_merging_1" in front of the second
+    stage and so on, "norm" and "head"; between them, patches are grids (batch, rows, columns, embed_dim).
+
+    Args:
+        config: A `SwinV2Config`; None takes the defaults.
+        preprocessing: How pixels become model input; None scales them to -1..1 at the model's image size.
+        labels: Names of the classes, in the order of the logits.
+        provenance: Licence, source, training and evaluation of the weights, as plain data; None means weights that
+            start here, under MIT like the package.
+        dtype: Name of a dtype policy, such as "mixed_bfloat16"; None takes Keras' global one.
+        remat: Whether training computes what is inside the encoder layers a second time instead of keeping it in memory
+            (gradient checkpointing). Saved in `.keras` files, but not with presets.
+        name: Name of the model.
+        fields: Fields of `SwinV2Config`, instead of or on top of `config`: `SwinV2(image_size=64, depths=(2, 2))`.
+
+    Call:
+        images: (batch, height, width, channels), normalised by `preprocessing` -> (batch, num_classes) logits.
+
+    Raises:
+        ConfigError: A ValueError that lists every wrong field with its range.
+
+    Source: Liu et al., "Swin Transformer V2: Scaling Up Capacity and Resolution", 2022, arXiv 2111.09883.
+    """
+
+    config_class = SwinV2Config
+    config: SwinV2Config
+
+    @staticmethod
+    def build_graph(config: SwinV2Config, dtype: Any) -> tuple[Any, Any]:
+        height, width = config.image_size or (None, None)
+        images = keras.Input((height, width, config.in_channels), name="images")
+
+        patches = PatchEmbedding(config.patch_size, config.embed_dim, dtype=dtype, name="patch_embedding")(images)
+        patches = make_norm("layer_norm", NORM_EPSILON, name="patch_norm", dtype=dtype)(patches)
+        if config.dropout_rate:
+            patches = keras.layers.Dropout(config.dropout_rate, dtype=dtype, name="dropout")(patches)
+
+        index = 0
+        drop_path_rates = np.linspace(0, config.drop_path_rate, config.depth)
+        for stage, depth in enumerate(config.depths):
+            if stage:
+                patches = PatchMerging(order="post_norm", dtype=dtype, name=f"patch_merging_{stage}")(patches)
+            for place in range(depth):
+                patches = SwinEncoder(
+                    config.num_heads[stage],
+                    config.mlp_dims[stage],
+                    config.window_sizes[stage],
+                    shift_size=config.shift_sizes[stage] if place % 2 else (0, 0),
+                    order="post_norm",
+                    similarity="cosine",
+                    pretrained_window_size=config.pretrained_window_sizes[stage],
+                    use_qkv_bias=config.use_qkv_bias,
+                    dropout_rate=config.dropout_rate,
+                    attention_dropout_rate=config.attention_dropout_rate,
+                    drop_path_rate=float(drop_path_rates[index]),
+                    dtype=dtype,
+                    name=f"encoder_{index}",
+                )(patches)
+                index += 1
+
+        patches = make_norm("layer_norm", NORM_EPSILON, name="norm", dtype=dtype)(patches)
+        logits = ClassificationHead(
+            config.num_classes,
+            pooling=config.pooling,
+            num_prefix_tokens=0,
+            dropout_rate=config.head_dropout_rate,
+            dtype=dtype,
+            name="head",
+        )(patches)
+        return images, logits
+
+    canonical_entries = staticmethod(key_maps.canonical)
+    variable_roles = staticmethod(variable_roles)
+    adaptations = staticmethod(kernel_adaptations)
+    pyramid_layers = staticmethod(pyramid_layers)
+    to_transformers = TO_TRANSFORMERS
+    timm_settings = staticmethod(settings_of)
+    count_macs = staticmethod(count_macs)
+    count_weights = staticmethod(count_weights)
+    papers = staticmethod(papers)
