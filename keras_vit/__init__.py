@@ -23,6 +23,10 @@ if PurePath(sys.argv[0]).stem != "keras-vit":
     from keras_vit.models import (
         BEiT,
         BEiTConfig,
+        HybridViT,
+        HybridViTConfig,
+        PyramidViT,
+        PyramidViTConfig,
         Swin,
         SwinConfig,
         SwinV2,
@@ -43,7 +47,11 @@ __version__ = version("keras3-vit")
 __all__ = [
     "BEiT",
     "BEiTConfig",
+    "HybridViT",
+    "HybridViTConfig",
     "Preprocessing",
+    "PyramidViT",
+    "PyramidViTConfig",
     "Swin",
     "SwinConfig",
     "SwinV2",

@@ -1,0 +1,123 @@
+"""Plots: overlays side by side, similarity of positions and patch filters, as PNG files."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from keras_vit.pictures import new_figure, save_figure
+from keras_vit.visualize.learned import patch_filters, position_similarity
+from keras_vit.visualize.overlays import colour, overlay
+
+_MAX_COLUMNS = 16
+_LINE_COLOUR = (0.80, 0.87, 0.95)  # neither grey nor of the overlays' colours
+
+
+def plot_overlays(
+    image: Any,
+    maps: np.ndarray,
+    path: str | Path,
+    *,
+    titles: Sequence[str] = (),
+    heading: str = "",
+    columns: int = 6,
+    interpolation: str = "bicubic",
+) -> None:
+    """Draws an image, and maps of it one beside the other, into a PNG file; below each, its lowest and highest value.
+
+    Args:
+        image: The pixels that the model saw, as `overlay` takes them.
+        maps: (num_maps, rows, columns).
+        path: The PNG file.
+        titles: One per map; none at all leaves them out.
+        heading: Above all.
+        columns: Maps in a row, from 1 to 16.
+        interpolation: As in `overlay`.
+
+    Raises:
+        ValueError: `maps` has other axes, or the numbers of titles and maps differ.
+        ImportError: matplotlib is not installed.
+    """
+    maps = np.asarray(maps, "float32")
+    if maps.ndim != 3 or (titles and len(titles) != len(maps)):
+        raise ValueError(
+            f"plot_overlays needs maps (num_maps, rows, columns), and as many titles or none; got shape {maps.shape} "
+            f"and {len(titles)} titles."
+        )
+    columns = max(1, min(columns, len(maps), _MAX_COLUMNS))
+    rows = -(-len(maps) // columns)
+    figure = new_figure(1.6 * (columns + 1) + 0.2, 1.95 * rows + 0.4)
+    if heading:
+        figure.suptitle(heading, fontsize=10)
+    all_axes = figure.subplots(rows, columns + 1, squeeze=False)
+    for axes in all_axes.flatten():
+        axes.set(xticks=[], yticks=[])
+        axes.spines[:].set_visible(False)
+    all_axes[0, 0].imshow(overlay(image, maps[0], opacity=0))
+    for index, (axes, patch_map) in enumerate(zip(all_axes[:, 1:].flatten(), maps, strict=False)):
+        axes.imshow(overlay(image, patch_map, interpolation=interpolation))
+        axes.set_xlabel(f"{patch_map.min():.2g} to {patch_map.max():.2g}", fontsize=7)
+        if titles:
+            axes.set_title(titles[index], fontsize=8)
+    save_figure(figure, path)
+
+
+def plot_position_similarity(model: Any, path: str | Path) -> None:
+    """Draws how alike positions are into a PNG file: at each place of the grid, the map of that position.
+
+    Args:
+        model: As in `position_similarity`.
+        path: The PNG file.
+
+    Raises:
+        ValueError: The model has no table of positions.
+        ImportError: matplotlib is not installed.
+    """
+    maps = position_similarity(model)
+    rows, columns = maps.shape[:2]
+    figure = new_figure(5.2, 5.2 * rows / columns + 0.6)
+    axes = figure.subplots()
+    axes.imshow(_mosaic(colour(np.clip((maps + 1) / 2, 0, 1)) / 255), interpolation="nearest")
+    axes.set_title(f"similarity of positions: {rows} x {columns} maps, dark -1, bright 1", fontsize=9)
+    axes.set_axis_off()
+    save_figure(figure, path)
+
+
+def plot_patch_filters(model: Any, path: str | Path, num_filters: int | None = None) -> None:
+    """Draws the first principal components of the patch embedding's filters into a PNG file; grey is zero.
+
+    Args:
+        model: As in `patch_filters`; images of other than 1 or 3 channels are drawn as the mean of all.
+        path: The PNG file.
+        num_filters: As there.
+
+    Raises:
+        ValueError: The model has no patch embedding, or `num_filters` is out of range.
+        ImportError: matplotlib is not installed.
+    """
+    filters = patch_filters(model, num_filters)
+    if filters.shape[-1] != 3:
+        filters = np.repeat(filters.mean(axis=-1, keepdims=True), 3, axis=-1)
+    largest = np.abs(filters).max(axis=(1, 2, 3), keepdims=True)
+    tiles = 0.5 + filters / (2 * np.where(largest > 0, largest, 1))
+    columns = min(7, len(tiles))
+    rows = -(-len(tiles) // columns)
+    blank = np.full((rows * columns - len(tiles), *tiles.shape[1:]), _LINE_COLOUR)
+    figure = new_figure(0.8 * columns + 0.4, 0.8 * rows + 0.6)
+    axes = figure.subplots()
+    tiles = np.concatenate([tiles, blank]).reshape(rows, columns, *tiles.shape[1:])
+    axes.imshow(_mosaic(tiles), interpolation="nearest")
+    axes.set_title(f"first {len(filters)} components of the patch filters", fontsize=9)
+    axes.set_axis_off()
+    save_figure(figure, path)
+
+
+def _mosaic(tiles: np.ndarray) -> np.ndarray:
+    """Lays tiles (rows, columns, height, width, 3) out as one picture, with lines of another colour between them."""
+    rows, columns, height, width, _ = tiles.shape
+    gap = max(1, round(min(height, width) / 8))
+    framed = np.full((rows, columns, height + gap, width + gap, 3), _LINE_COLOUR)
+    framed[:, :, :height, :width] = tiles
+    picture = framed.transpose(0, 2, 1, 3, 4).reshape(rows * (height + gap), columns * (width + gap), 3)
+    return picture[:-gap, :-gap]
