@@ -6,7 +6,7 @@ missing is a KeyError.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import keras
@@ -118,6 +118,29 @@ def attention(tokens: np.ndarray, weights: Weights, num_heads: int, **settings: 
     return dense(mixed, part(weights, "projection"), use_bias=settings.get("use_projection_bias", True))
 
 
+def within_windows(
+    attend: Callable[[np.ndarray], np.ndarray],
+    tokens: np.ndarray,
+    window_size: tuple[int, int],
+    grid_size: tuple[int, int],
+    num_prefix_tokens: int,
+) -> np.ndarray:
+    """Attention in each window by itself, filled up with zeros at the edges (arXiv 2203.16527); none of the prefix."""
+    (height, width), (rows, columns) = window_size, grid_size
+    mixed = np.zeros_like(tokens)
+    for top in range(0, rows, height):
+        for left in range(0, columns, width):
+            window, places = np.zeros((len(tokens), height * width, tokens.shape[-1])), {}
+            for row in range(top, min(top + height, rows)):
+                for column in range(left, min(left + width, columns)):
+                    inside, place = (row - top) * width + column - left, num_prefix_tokens + row * columns + column
+                    window[:, inside], places[inside] = tokens[:, place], place
+            gathered = attend(window)
+            for inside, place in places.items():
+                mixed[:, place] = gathered[:, inside]
+    return mixed
+
+
 def mlp(tokens: np.ndarray, weights: Weights, **settings: Any) -> np.ndarray:
     wide = dense(tokens, part(weights, "expand"), use_bias=settings.get("use_bias", True))
     return _narrow(ACTIVATIONS[settings.get("activation", "gelu")](wide), weights, **settings)
@@ -144,8 +167,12 @@ def encoder(tokens: np.ndarray, weights: Weights, num_heads: int, **settings: An
         arXiv 2111.09883; "parallel": Dehghani et al., 2023, arXiv 2302.05442.
     """
 
-    def attend(tokens: np.ndarray) -> np.ndarray:
+    def attend_to_all(tokens: np.ndarray) -> np.ndarray:
         return attention(tokens, part(weights, "attention"), num_heads, **settings)
+
+    def attend(tokens: np.ndarray) -> np.ndarray:
+        windows = settings.get("windows")
+        return within_windows(attend_to_all, tokens, **windows) if windows else attend_to_all(tokens)
 
     def feed_forward(tokens: np.ndarray) -> np.ndarray:
         return _feed_forward(tokens, part(weights, "mlp"), **settings)
@@ -262,8 +289,14 @@ def vit(images: np.ndarray, weights: Weights, config: Any) -> np.ndarray:
         tokens = tokens + weights["positional_encoding/table"]
     tokens = _add_prefix(tokens.reshape(len(images), -1, config.embed_dim), part(weights, "prefix_tokens"), config)
     tokens = normed("embedding_norm", tokens) if config.use_embedding_norm else tokens
+    windows = {
+        "window_size": config.window_size,
+        "grid_size": (images.shape[1] // config.patch_size[0], images.shape[2] // config.patch_size[1]),
+        "num_prefix_tokens": config.num_prefix_tokens,
+    }
     for index in range(config.depth):
-        tokens = encoder(tokens, part(weights, f"encoder_{index}"), **settings)
+        own = {**settings, "windows": windows} if index in config.windowed_layers else settings
+        tokens = encoder(tokens, part(weights, f"encoder_{index}"), **own)
     tokens = normed("norm", tokens) if config.use_final_norm and not config.use_head_norm else tokens
     return head(tokens, part(weights, "head"), config)
 

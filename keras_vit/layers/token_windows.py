@@ -11,7 +11,7 @@ from keras_vit.layers.windows import merge_windows, pad_to_windows, partition_wi
 
 @dataclasses.dataclass(frozen=True)
 class TokenWindows:
-    """Has attention run on windows of a sequence's patch tokens; prefix tokens are a window of their own.
+    """Has attention run on windows of a sequence's patch tokens; prefix tokens take no part and gather nothing.
 
     Windows that do not divide the grid are filled up with zeros at the bottom and right, which are attended to as
     well, as in ViTDet.
@@ -50,15 +50,11 @@ class TokenWindows:
         return partition_windows(pad_to_windows(patches, self.window_size), self.window_size)
 
     def apply(self, attention: Callable[[Any], Any], tokens: Any) -> Any:
-        """Returns what attention makes of each window, as (batch, prefix + rows * columns, embed_dim)."""
+        """Returns what attention makes of each window, (batch, prefix + rows * columns, embed_dim); zeros in front."""
         rows, columns = self.grid_size
-        patches = merge_windows(attention(self.split(tokens)), self.window_size, self._padded_grid())[
-            :, :rows, :columns
-        ]
-        mixed = ops.reshape(patches, (-1, rows * columns, tokens.shape[-1]))
-        if not self.num_prefix_tokens:
-            return mixed
-        return ops.concatenate([attention(tokens[:, : self.num_prefix_tokens]), mixed], axis=1)
+        padded = merge_windows(attention(self.split(tokens)), self.window_size, self._padded_grid())
+        mixed = ops.reshape(padded[:, :rows, :columns], (-1, rows * columns, tokens.shape[-1]))
+        return ops.pad(mixed, ((0, 0), (self.num_prefix_tokens, 0), (0, 0))) if self.num_prefix_tokens else mixed
 
     def separate(self, scores: Any) -> Any:
         """Returns attention weights, (batch * num_windows, num_heads, ...), as (batch, num_heads, num_windows, ...)."""

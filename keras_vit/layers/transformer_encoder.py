@@ -44,8 +44,8 @@ class TransformerEncoder(Rematerialized):
             feed-forward part.
         bias_grid: Rows and columns of patches, after one class token, whose attention has a learned bias for each
             offset between two of them; None means no such bias, and any number of tokens.
-        windows: Arguments of `TokenWindows`, where patches attend only to those of their own window; not with
-            `bias_grid`.
+        windows: Arguments of `TokenWindows`, where patches attend only to those of their own window, and prefix tokens
+            to none; not with `bias_grid`.
         layer_scale_init: Starting factor of layer scale, > 0; None leaves it out.
         dropout_rate: Share of values dropped after dense layers while training, 0 <= rate < 1.
         attention_dropout_rate: Share of attention weights dropped while training, 0 <= rate < 1.

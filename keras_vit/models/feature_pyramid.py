@@ -56,7 +56,7 @@ class FeaturePyramid(keras.Model):
     @property
     def pyramid_outputs(self) -> dict[str, Any]:
         """The map of each level, as KerasHub reads a backbone."""
-        return dict(self.output)
+        return {level: self.get_layer(name).output for level, name in self._level_names.items()}
 
     def get_config(self) -> dict[str, Any]:
         return {

@@ -27,6 +27,7 @@ class PresetMethods(keras.Model):
         image_size: Any = KEEP,
         patch_size: int | tuple[int, int] | None = None,
         in_channels: int | None = None,
+        window_size: Any = KEEP,
         pooling: str | None = None,
         drop_path_rate: float | None = None,
         patch_dropout_rate: float | None = None,
@@ -47,6 +48,8 @@ class PresetMethods(keras.Model):
             image_size: (height, width) in pixels to use the model at, or None for any size; positions are resampled.
             patch_size: Pixels of a patch; the patch kernel is resampled as in FlexiViT.
             in_channels: Channels of the images; the patch kernel is adapted from RGB as timm does.
+            window_size: Rows and columns of the windows that attention stays within, patches; None turns them off where
+                the architecture can do without, as a ViT.
             pooling: Another way from tokens to one vector; what it needs newly starts at random.
             drop_path_rate: Stochastic depth to train with, 0 <= rate < 1.
             patch_dropout_rate: Share of patch tokens to leave out in training, 0 <= rate < 1.
@@ -73,6 +76,8 @@ class PresetMethods(keras.Model):
         changes = {name: value for name, value in wanted.items() if value is not None}
         if image_size is not KEEP:
             changes["image_size"] = image_size
+        if window_size is not KEEP:
+            changes["window_size"] = window_size
         model: Self = preset_folder.load(
             preset, cls, changes, load_weights=load_weights, dtype=dtype, remat=remat, **download
         )

@@ -61,8 +61,23 @@ PARALLEL_CASE = checks.Case(
     dynamic_shape=(None, None, 8),
 )
 
+WINDOWS = {"window_size": (2, 2), "grid_size": (2, 3), "num_prefix_tokens": 1}
+WINDOWS_CASE = checks.Case(
+    layer=TransformerEncoder,
+    arguments={
+        "num_heads": 2,
+        "mlp_dim": 12,
+        "windows": WINDOWS,
+        "dropout_rate": 0.1,
+        "attention_dropout_rate": 0.1,
+        "drop_path_rate": 0.2,
+    },
+    shape=(2, 7, 8),
+)
+CASES = {"pre_norm": CASE, "post_norm": POST_NORM_CASE, "parallel": PARALLEL_CASE, "windows": WINDOWS_CASE}
 
-@pytest.mark.parametrize("case", [CASE, POST_NORM_CASE, PARALLEL_CASE], ids=["pre_norm", "post_norm", "parallel"])
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 @pytest.mark.parametrize("check", checks.ALL)
 def test_shared_checks(check, case, tmp_path):
     check(case, tmp_path)
@@ -179,3 +194,38 @@ def test_wrong_arguments_are_refused(arguments, message):
 def test_heads_that_do_not_divide_the_width_are_refused():
     with pytest.raises(ValueError, match="num_heads=3, embed_dim=8"):
         TransformerEncoder(3, 12).build((None, 5, 8))
+
+
+@pytest.mark.parametrize("order", ["pre_norm", "post_norm", "parallel"])
+def test_windows_attend_by_themselves(randomise, rng, order):
+    layer = TransformerEncoder(2, 12, order=order, windows=WINDOWS)
+    layer.build((None, 7, 8))
+    randomise(layer)
+    tokens = rng.normal(size=(2, 7, 8)).astype("float32")
+    weights = numpy_reference.weights_of(layer)
+    expected = numpy_reference.encoder(tokens.astype("float64"), weights, 2, order=order, windows=WINDOWS)
+    np.testing.assert_allclose(checks.to_numpy(layer(tokens)), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_the_scores_of_windows_are_those_of_their_patches(randomise, rng):
+    layer = TransformerEncoder(2, 12, windows=WINDOWS)
+    layer.build((None, 7, 8))
+    randomise(layer)
+    tokens = rng.normal(size=(2, 7, 8)).astype("float32")
+    scores = checks.to_numpy(layer.attention_scores(tokens))
+    assert scores.shape == (2, 2, 2, 4, 4)
+    weights = numpy_reference.weights_of(layer)
+    normalised = numpy_reference.norm(tokens, numpy_reference.part(weights, "attention_norm"))
+    first = normalised[:, [1, 2, 4, 5]]  # behind the prefix token, rows of three: the left two columns
+    expected = numpy_reference.attention_scores(first, numpy_reference.part(weights, "attention"), 2)
+    np.testing.assert_allclose(scores[:, :, 0], expected, atol=1e-5)
+
+
+def test_windows_larger_than_the_grid_are_refused():
+    with pytest.raises(ValueError, match="fit into the grid"):
+        TransformerEncoder(2, 12, windows={"window_size": (3, 3), "grid_size": (2, 3)})
+
+
+def test_windows_have_no_bias_of_a_grid():
+    with pytest.raises(ValueError, match="needs bias_grid=None with windows"):
+        TransformerEncoder(2, 12, windows=WINDOWS, bias_grid=(2, 3))

@@ -87,7 +87,7 @@ class ViTConfig(ModelConfig):
         if self.window_size is None:
             return ()
         parts = range(1, self.num_global_layers + 1)
-        global_layers = [round(self.depth * part / self.num_global_layers) - 1 for part in parts]
+        global_layers = [-(-self.depth * part // self.num_global_layers) - 1 for part in parts]
         return tuple(index for index in range(self.depth) if index not in global_layers)
 
     @property

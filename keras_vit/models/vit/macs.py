@@ -38,10 +38,10 @@ def _attention(config: ViTConfig, num_tokens: int) -> int:
 
 
 def _windowed_attention(config: ViTConfig, rows: int, columns: int) -> int:
-    """Counts what windows are filled up with, too; prefix tokens are a window of their own."""
+    """Counts what windows are filled up with, too; prefix tokens take no part."""
     height, width = config.window_size or (rows, columns)
     num_windows = -(-rows // height) * -(-columns // width)
-    return num_windows * _attention(config, height * width) + _attention(config, config.num_prefix_tokens)
+    return num_windows * _attention(config, height * width)
 
 
 def _mlp_kernels(config: ViTConfig) -> int:

@@ -63,6 +63,13 @@ OURS_ONLY: dict[str, dict[str, Any]] = {
     "parallel_without_scale": {"order": "parallel"},
     "parallel_with_gate": {"order": "parallel", "mlp": "swiglu"},
     "parallel_with_sub_norm": {"order": "parallel", "use_sub_norm": True},
+    "windows": {"window_size": (2, 2), "num_global_layers": 1},
+    "windows_without_prefix": {
+        "window_size": (1, 3),
+        "num_global_layers": 0,
+        "use_class_token": False,
+        "pooling": "mean",
+    },
     "parallel_without_projection_bias": {"order": "parallel", "use_projection_bias": False},
 }
 
