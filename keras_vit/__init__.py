@@ -23,6 +23,8 @@ if PurePath(sys.argv[0]).stem != "keras-vit":
     from keras_vit.models import (
         BEiT,
         BEiTConfig,
+        EVA,
+        EVAConfig,
         HybridViT,
         HybridViTConfig,
         PyramidViT,
@@ -47,6 +49,8 @@ __version__ = version("keras3-vit")
 __all__ = [
     "BEiT",
     "BEiTConfig",
+    "EVA",
+    "EVAConfig",
     "HybridViT",
     "HybridViTConfig",
     "Preprocessing",

@@ -4,7 +4,10 @@ from keras_vit.models.beit import BEiT, BEiTConfig
 from keras_vit.models.catalogue import Preset, list_presets, show
 from keras_vit.models.certificate import Verification, VerificationError
 from keras_vit.models.conversion import convert
+from keras_vit.models.eva import EVA, EVAConfig
 from keras_vit.models.feature_pyramid import FeaturePyramid, feature_pyramid
+from keras_vit.models.hybrid_vit import HybridViT, HybridViTConfig
+from keras_vit.models.pyramid_vit import PyramidViT, PyramidViTConfig
 from keras_vit.models.roles import ROLES, Role
 from keras_vit.models.segmentation import segmentation_model
 from keras_vit.models.swin import Swin, SwinConfig
@@ -15,8 +18,14 @@ from keras_vit.models.vit import ViT, ViTConfig
 __all__ = [
     "BEiT",
     "BEiTConfig",
+    "EVA",
+    "EVAConfig",
     "FeaturePyramid",
+    "HybridViT",
+    "HybridViTConfig",
     "Preset",
+    "PyramidViT",
+    "PyramidViTConfig",
     "ROLES",
     "Role",
     "Swin",

@@ -16,6 +16,9 @@ from keras_vit.models.labels import class_names
 # timm's terms, `layouts.timm_arguments.config_of`.
 ARCHITECTURES = {
     "BEiT": "keras_vit.models.beit",
+    "EVA": "keras_vit.models.eva",
+    "HybridViT": "keras_vit.models.hybrid_vit",
+    "PyramidViT": "keras_vit.models.pyramid_vit",
     "Swin": "keras_vit.models.swin",
     "SwinV2": "keras_vit.models.swin_v2",
     "ViT": "keras_vit.models.vit",

@@ -13,6 +13,7 @@ _CLIP_COLOURS = {
     "image_mean": [0.48145466, 0.4578275, 0.40821073],
     "image_std": [0.26862954, 0.26130258, 0.27577711],
 }
+_IMAGENET_COLOURS = {"image_mean": [0.485, 0.456, 0.406], "image_std": [0.229, 0.224, 0.225]}
 _SHARED = {
     "do_resize": True,
     "resample": 3,
@@ -35,6 +36,11 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "CLIP": _SHARED | _SHORTEST,
     "Beit": _SHARED | {"size": _SQUARE, "is_square": True},
     "Bit": _SHARED | _SHORTEST,
+    "Pvt": _SHARED | _IMAGENET_COLOURS | {"size": _SQUARE, "is_square": True},
+    "Segformer": _SHARED
+    | _IMAGENET_COLOURS
+    | {"size": {"height": 512, "width": 512}, "resample": 2, "is_square": True},
+    "DINOv3ViT": _SHARED | {"size": _SQUARE, "resample": 2, "is_square": True, **_IMAGENET_COLOURS},
     "Siglip": _SHARED | {"size": _SQUARE, "is_square": False},
 }
 # Earlier and faster forms of a processor do the same.
@@ -58,14 +64,7 @@ def preprocessing_of(settings: Mapping[str, Any], usual: str, config: Any) -> di
     Raises:
         ValueError: The processor is unknown, or does what our Preprocessing does not.
     """
-    name = settings.get("image_processor_type", settings.get("feature_extractor_type"))
-    kind = usual if name is None else _PROCESSORS.get(str(name))
-    if kind is None:
-        raise ValueError(
-            f"preprocessor_config.json needs image_processor_type to be of {', '.join(DEFAULTS)}; got {name!r}. {_HINT}"
-        )
-    defaults = DEFAULTS[kind]
-    values = {key: default if settings.get(key) is None else settings[key] for key, default in defaults.items()}
+    values = _values(settings, usual)
     crop_mode, crop_fraction = _crop(values)
     mean, std = _normalisation(values)
     return {
@@ -77,6 +76,16 @@ def preprocessing_of(settings: Mapping[str, Any], usual: str, config: Any) -> di
         "mean": mean,
         "std": std,
     }
+
+
+def image_size_of(settings: Mapping[str, Any], usual: str) -> tuple[int, int]:
+    """Returns the size (height, width) of the images that a processor makes; arguments and errors as above.
+
+    Without a crop, one that scales the shorter side makes images of several sizes: the square among them is meant.
+    """
+    values = _values(settings, usual)
+    sides = _resized(values["size"], values["is_square"])[1]
+    return _sides("crop_size", values["crop_size"]) if values["do_center_crop"] else sides
 
 
 def processor_settings(preprocessing: Preprocessing) -> dict[str, Any]:
@@ -108,6 +117,18 @@ def processor_settings(preprocessing: Preprocessing) -> dict[str, Any]:
         "image_std": np.resize(preprocessing.std, num_channels).tolist(),
         "do_convert_rgb": num_channels == 3,
     }
+
+
+def _values(settings: Mapping[str, Any], usual: str) -> dict[str, Any]:
+    """Returns what a processor does, with the defaults that its file leaves out."""
+    name = settings.get("image_processor_type", settings.get("feature_extractor_type"))
+    kind = usual if name is None else _PROCESSORS.get(str(name))
+    if kind is None:
+        raise ValueError(
+            f"preprocessor_config.json needs image_processor_type to be of {', '.join(DEFAULTS)}; got {name!r}. {_HINT}"
+        )
+    defaults = DEFAULTS[kind]
+    return {key: default if settings.get(key) is None else settings[key] for key, default in defaults.items()}
 
 
 def _kind(crop_mode: str, is_cropped: bool) -> str:

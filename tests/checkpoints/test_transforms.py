@@ -3,12 +3,21 @@
 import numpy as np
 import pytest
 
-from keras_vit.checkpoints import identity, patch_kernel, position_grid, row_vector, rows_of, transpose
+from keras_vit.checkpoints import (
+    depthwise_kernel,
+    identity,
+    patch_kernel,
+    position_grid,
+    row_vector,
+    rows_of,
+    transpose,
+)
 
 CASES = [
     (identity, (3, 4), (3, 4)),
     (transpose, (3, 4), (4, 3)),
     (patch_kernel, (2, 3, 4, 5), (5, 4, 2, 3)),
+    (depthwise_kernel, (2, 3, 4, 1), (4, 1, 2, 3)),
     (position_grid(), (2, 3, 4), (1, 6, 4)),
     (row_vector, (2, 3), (1, 2, 3)),
 ]

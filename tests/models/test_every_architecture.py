@@ -128,7 +128,9 @@ def test_another_head_other_channels_and_another_size_while_loading(make, tmp_pa
 def test_settings_for_timm_are_read_as_the_same_model(make, architecture):
     config = make().config
     settings = catalogue.model_class(architecture).timm_settings(config)
-    description = canonical_layout(architecture).describe(settings, {})
+    # As in saved folders: not every class of timm has an argument for the image size.
+    pretrained = {"input_size": [config.in_channels, *config.usual_size], "num_classes": config.num_classes}
+    description = canonical_layout(architecture).describe({**settings, "pretrained_cfg": pretrained}, {})
     assert description.config == config
 
 
