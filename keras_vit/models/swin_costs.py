@@ -25,8 +25,8 @@ def count_macs(config: SwinStages, image_size: Size) -> int:
     return macs + vectors * kernels["head"]
 
 
-def count_weights(config: SwinStages) -> int:
-    """Returns about how many weights a model has: all kernels, without norms and biases."""
+def count_kernels(config: SwinStages) -> int:
+    """Returns how many weights the kernels have that both versions share."""
     return sum(_kernels(config).values())
 
 

@@ -13,7 +13,8 @@ from keras_vit.models.swin.config import SwinConfig
 from keras_vit.models.swin.layouts import TO_TRANSFORMERS
 from keras_vit.models.swin.layouts.timm_arguments import settings_of
 from keras_vit.models.swin.papers import papers
-from keras_vit.models.swin_costs import count_macs, count_weights
+from keras_vit.models.swin.weights_count import count_weights
+from keras_vit.models.swin_costs import count_macs
 from keras_vit.models.swin_roles import variable_roles
 from keras_vit.models.swin_stages import NORM_EPSILON, pyramid_layers
 from keras_vit.models.vision_model import VisionModel
