@@ -23,7 +23,7 @@ class ResNetStem(keras.layers.Layer):
 
     Call:
         images: (batch, height, width, channels) -> (batch, rows, columns, features), height and width divided by
-        `strides` and rounded up.
+        `map_strides` and rounded up.
 
     Raises:
         ValueError: A depth or `root_dim` is out of range.
@@ -41,16 +41,6 @@ class ResNetStem(keras.layers.Layer):
             )
         self.depths = tuple(depths)
         self.root_dim = root_dim
-
-    @property
-    def strides(self) -> int:
-        """Pixels from one place of the feature map to the next."""
-        return 4 * 2 ** max(len(self.depths) - 1, 0)
-
-    @property
-    def output_dim(self) -> int:
-        """Channels of the feature map."""
-        return self.root_dim * (_WIDENING * 2 ** (len(self.depths) - 1) if self.depths else 1)
 
     def build(self, input_shape: Any) -> None:
         dtype = self.dtype_policy
@@ -80,7 +70,18 @@ class ResNetStem(keras.layers.Layer):
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         batch, *sizes, _ = input_shape
-        return (batch, *(None if size is None else -(-size // self.strides) for size in sizes), self.output_dim)
+        strides, channels = map_strides(self.depths), map_dim(self.depths, self.root_dim)
+        return (batch, *(None if size is None else -(-size // strides) for size in sizes), channels)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "depths": self.depths, "root_dim": self.root_dim}
+
+
+def map_strides(depths: tuple[int, ...]) -> int:
+    """Returns the pixels from one place of the feature map to the next."""
+    return 4 * 2 ** max(len(depths) - 1, 0)
+
+
+def map_dim(depths: tuple[int, ...], root_dim: int) -> int:
+    """Returns the channels of the feature map."""
+    return root_dim * (_WIDENING * 2 ** (len(depths) - 1) if depths else 1)

@@ -127,13 +127,13 @@ def pair(default: tuple[int, int] | None, low: int, high: int, *, optional: bool
     return dataclasses.field(default=default, metadata={"check": check, "normalise": _plain_pair})
 
 
-def wholes(default: tuple[int, ...] | None, low: int, high: int, *, optional: bool = False) -> Any:
-    """A field for whole numbers in [low, high], one for each stage or layer, at least one; JSON lists become tuples."""
+def wholes(default: tuple[int, ...] | None, low: int, high: int, *, optional: bool = False, least: int = 1) -> Any:
+    """A field for whole numbers in [low, high], one for each stage or layer, at least `least`; lists become tuples."""
 
     def check(value: Any) -> str | None:
         if optional and value is None:
             return None
-        is_tuple = isinstance(value, tuple) and len(value) > 0
+        is_tuple = isinstance(value, tuple) and len(value) >= least
         if is_tuple and all(type(each) is int and low <= each <= high for each in value):  # True is no number
             return None
         return f"whole numbers from {low} to {high}" + (" or None" if optional else "")

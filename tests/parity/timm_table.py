@@ -187,10 +187,17 @@ def _image_size(model: torch.nn.Module, name: str) -> tuple[int, ...]:
 
 
 def _describe(value: Any) -> Any:
-    """Puts classes into words: partial(LayerNorm, eps=1e-5) -> "LayerNorm(eps=1e-05)"."""
+    """Puts classes and modules into words: partial(LayerNorm, eps=1e-5) -> "LayerNorm(eps=1e-05)"."""
     if isinstance(value, functools.partial):
         arguments = ", ".join(f"{key}={_describe(each)}" for key, each in value.keywords.items())
         return f"{_describe(value.func)}({arguments})"
+    if isinstance(value, torch.nn.Module):
+        stages = getattr(value, "stages", None)
+        # A backbone: the blocks of its stages, or what it is made of.
+        parts = (
+            [name for name, _ in value.named_children()] if stages is None else [len(each.blocks) for each in stages]
+        )
+        return f"{type(value).__name__}({', '.join(map(str, parts))})"
     return value.__name__ if isinstance(value, type) else value
 
 

@@ -152,7 +152,7 @@ DIGITS = Preset(
 )
 
 
-def _count_folded(settings: dict[str, Any]) -> int:
+def count_folded(settings: dict[str, Any]) -> int:
     """Positions of prefix tokens are added to the tokens when they are read."""
     if settings.get("no_embed_class") or settings.get("pos_embed") == "none":
         return 0
@@ -165,7 +165,7 @@ TABLES = TimmTables(
     folder=Path(__file__).parent,
     short_names=SHORT_NAMES,
     exceptions=EXCEPTIONS,
-    count_folded=_count_folded,
+    count_folded=count_folded,
     of_class={"VisionTransformerDistilled": {"distilled": True}},  # timm's class with a second token and a second head
 )
 

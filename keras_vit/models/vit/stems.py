@@ -1,7 +1,6 @@
 """Stems: networks in front of a ViT, whose feature map takes the place of pixels."""
 
 import dataclasses
-from typing import Any
 
 import keras
 

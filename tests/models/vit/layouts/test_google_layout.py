@@ -249,7 +249,6 @@ def test_a_gap_between_the_layers_is_told_by_both_names(rng):
         ("Transformer/posembed_input/pos_embedding", (5, 8), "pos_embedding with 3 axes.*got shape=\\(5, 8\\)"),
         ("embedding/kernel", (48, 8), "embedding/kernel with 4 axes.*got shape=\\(48, 8\\)"),
         ("Transformer/encoderblock_0/MlpBlock_3/Dense_0/kernel", None, "Dense_0/kernel with 2 axes.*got shape=None"),
-        ("conv_root/kernel", (7, 7, 3, 64), "hybrid of ResNet"),
     ],
 )
 def test_a_file_that_does_not_tell_the_model_is_refused(rng, name, shape, message):
