@@ -16,7 +16,8 @@ from keras_vit.models.plausible_size import check_size
 from keras_vit.models.source import Source, open_adapter
 from keras_vit.preprocessing import Preprocessing
 
-_CHANGEABLE = ("num_classes", "image_size", "patch_size", "in_channels", "pooling")  # of a base while it is loaded
+# Of a base while it is loaded, where its class has them.
+_CHANGEABLE = ("num_classes", "image_size", "patch_size", "in_channels", "window_size", "pooling")
 _DERIVED = frozenset({"position_grid", "drop_path_rate", "patch_dropout_rate"})  # or of training only
 
 
@@ -45,7 +46,8 @@ def needed_changes(adapter: Adapter, base: Any) -> dict[str, Any]:
     if different:
         listed = ", ".join(f"{name} {getattr(wanted, name)!r}, not {getattr(base, name)!r}" for name in different)
         raise ValueError(f"{adapter.name} was learned on another model than its base {adapter.base!r}: {listed}.")
-    return {name: getattr(wanted, name) for name in _CHANGEABLE if getattr(wanted, name) != getattr(base, name)}
+    changeable = [name for name in _CHANGEABLE if hasattr(wanted, name)]
+    return {name: getattr(wanted, name) for name in changeable if getattr(wanted, name) != getattr(base, name)}
 
 
 def check_changed_size(source: Source, config: Any) -> None:
