@@ -22,6 +22,9 @@ from keras_vit.layers.pyramid_encoder import PyramidEncoder
 from keras_vit.layers.pyramid_level import PyramidLevel
 from keras_vit.layers.relative_positions import RelativePositionBias
 from keras_vit.layers.res_net_stem import ResNetStem
+from keras_vit.layers.rotary_encoder import RotaryEncoder
+from keras_vit.layers.rotary_positions import LearnedRotaryPositions, RotaryPositions
+from keras_vit.layers.rotary_self_attention import RotarySelfAttention
 from keras_vit.layers.segmentation_head import SegmentationHead
 from keras_vit.layers.spatial_reduction_attention import SpatialReductionAttention
 from keras_vit.layers.standardized_conv2d import StandardizedConv2D
@@ -41,6 +44,7 @@ __all__ = [
     "DepthwiseConv",
     "DropPath",
     "LayerScale",
+    "LearnedRotaryPositions",
     "MLP",
     "MultiHeadSelfAttention",
     "OverlappingPatchEmbedding",
@@ -54,6 +58,9 @@ __all__ = [
     "PyramidLevel",
     "RelativePositionBias",
     "ResNetStem",
+    "RotaryEncoder",
+    "RotaryPositions",
+    "RotarySelfAttention",
     "SegmentationHead",
     "SizeWeighting",
     "SpatialReductionAttention",

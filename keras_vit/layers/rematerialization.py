@@ -23,28 +23,29 @@ class Rematerialized(keras.layers.Layer):
         if recomputed is layer_call or not kwargs.get("training"):
             return layer_call
 
-        def call(tokens: Any, **kwargs: Any) -> Any:
-            return _call_with_values(self, layer_call, tokens, **kwargs)
+        def call(*inputs: Any, **kwargs: Any) -> Any:
+            return _call_with_values(self, layer_call, *inputs, **kwargs)
 
         return call
 
 
-def _call_with_values(layer: keras.layers.Layer, layer_call: Callable[..., Any], tokens: Any, **kwargs: Any) -> Any:
+def _call_with_values(layer: keras.layers.Layer, layer_call: Callable[..., Any], *inputs: Any, **kwargs: Any) -> Any:
     weights = {id(weight) for weight in layer.weights}
     generators = [variable for variable in layer.variables if id(variable) not in weights]
-    trained = layer.trainable_variables
+    trained, num_inputs = layer.trainable_variables, len(inputs)
     # Values of before this call, which later assignments leave alone; frozen weights are read where they are.
     fixed = [(variable, ops.copy(variable.value)) for variable in generators]
     fixed += [(variable, variable.value) for variable in layer.non_trainable_variables if id(variable) in weights]
 
-    def run(tokens: Any, *values: Any) -> tuple[Any, ...]:
+    def run(*arguments: Any) -> tuple[Any, ...]:
+        inputs, values = arguments[:num_inputs], arguments[num_inputs:]
         mapping = [*zip(trained, values, strict=True), *fixed]
         with keras.StatelessScope(state_mapping=mapping) as scope:
-            outputs = layer_call(tokens, **kwargs)
+            outputs = layer_call(*inputs, **kwargs)
         return outputs, *(scope.get_current_value(variable) for variable in generators)
 
     # As arguments: TensorFlow gives no gradients to what a recomputed function reads from around it.
-    outputs, *states = keras.remat(run)(tokens, *(variable.value for variable in trained))
+    outputs, *states = keras.remat(run)(*inputs, *(variable.value for variable in trained))
     for variable, state in zip(generators, states, strict=True):
         variable.assign(state)
     return outputs
