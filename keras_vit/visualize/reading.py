@@ -8,6 +8,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_vit.layers import PrefixTokens
 from keras_vit.models import VisionModel
 from keras_vit.visualize.gradients import without_gradients
 
@@ -80,12 +81,14 @@ def read_images(model: VisionModel, images: Any, tensors: Sequence[Any], who: st
 
 def num_prefix_tokens(model: VisionModel) -> int:
     """Returns how many tokens stand in front of the patches."""
-    return int(getattr(model.config, "num_prefix_tokens", 0))
+    prefix = _prefix_layer(model)
+    return 0 if prefix is None else prefix.num_prefix_tokens
 
 
 def has_class_token(model: VisionModel) -> bool:
     """Whether the first token is one that gathers what the head reads."""
-    return bool(getattr(model.config, "use_class_token", False))
+    prefix = _prefix_layer(model)
+    return prefix is not None and prefix.use_class_token
 
 
 def read_scores(layer: Any, inputs: list[Any]) -> np.ndarray:
@@ -93,6 +96,10 @@ def read_scores(layer: Any, inputs: list[Any]) -> np.ndarray:
     with without_gradients():
         scores = ops.convert_to_numpy(ops.cast(layer.attention_scores(*inputs), "float32"))
     return np.asarray(scores)[0]
+
+
+def _prefix_layer(model: VisionModel) -> PrefixTokens | None:
+    return next((layer for layer in model.layers if isinstance(layer, PrefixTokens)), None)
 
 
 def _check_images(model: VisionModel, images: Any, who: str) -> np.ndarray:
