@@ -5,14 +5,19 @@ import json
 import os
 
 import keras
-import numpy as np
 import pytest
 
 import keras_vit
 from keras_vit.models.vit import presets
-
-torch = pytest.importorskip("torch")
-timm = pytest.importorskip("timm")
+from tests.parity.timm_models import (
+    assert_close,
+    make_images,
+    make_timm_model,
+    outputs_of,
+    outputs_of_timm,
+    save_timm_model,
+    timm,
+)
 
 pytestmark = pytest.mark.parity
 
@@ -40,48 +45,11 @@ CHOSEN = (
 )
 
 
-def make_timm_model(architecture: str, **arguments):
-    """A model of full width and image size, all parameters random; wide ones have two blocks."""
-    settings = presets.TABLES.timm_settings(architecture)
-    if settings.get("embed_dim", 768) > 192:
+def make_cut_model(architecture, **arguments):
+    """A model of full width and image size, and the arguments it was made with; wide ones have two blocks."""
+    if presets.TABLES.timm_settings(architecture).get("embed_dim", 768) > 192:
         arguments.setdefault("depth", 2)
-    with torch.device("meta"):  # drawing starting values would take longer than all the rest
-        model = timm.create_model(architecture, num_classes=7, **arguments)
-    model = model.to_empty(device="cpu").eval()
-    generator = torch.Generator().manual_seed(0)
-    with torch.no_grad():
-        for name, parameter in model.named_parameters():
-            is_matrix = parameter.ndim >= 2 and not name.endswith(("token", "pos_embed"))
-            # The size of what passes through stays as it is; norms and layer scales are near 1, other vectors near 0.
-            limit = (3 / parameter[0].numel()) ** 0.5 if is_matrix else 0.3
-            parameter.uniform_(-limit, limit, generator=generator)
-            if parameter.ndim == 1 and name.endswith((".weight", ".gamma")):
-                parameter.add_(1)
-    return model, arguments
-
-
-def save_timm_model(model, folder, arguments) -> None:
-    timm.models.save_for_hf(model, str(folder), model_args=arguments or None, safe_serialization=True)
-
-
-def outputs_of(model, images):
-    """Features that the head reads, and logits."""
-    features = model.features(images)
-    return features, model.get_layer("head")(features)
-
-
-def outputs_of_timm(model, images):
-    with torch.no_grad():
-        features = model.forward_features(torch.from_numpy(images.transpose(0, 3, 1, 2).copy()))
-        return features, model.forward_head(features)
-
-
-def assert_close(ours, theirs) -> None:
-    ours, theirs = keras.ops.convert_to_numpy(ours), theirs.numpy()
-    assert ours.shape == theirs.shape
-    assert np.isfinite(theirs).all()
-    assert theirs.std() > 1e-3  # a comparison of zeros would say nothing
-    assert np.abs(ours - theirs).max() <= 1e-4 * np.abs(theirs).max()
+    return make_timm_model(architecture, **arguments), arguments
 
 
 @pytest.fixture(autouse=True)
@@ -93,10 +61,10 @@ def free_memory():
 
 @pytest.mark.parametrize("architecture", CHOSEN)
 def test_outputs_are_those_of_timm_both_ways(architecture, tmp_path):
-    theirs, arguments = make_timm_model(architecture)
+    theirs, arguments = make_cut_model(architecture)
     save_timm_model(theirs, tmp_path / "theirs", arguments)
     size = theirs.patch_embed.img_size
-    images = np.random.default_rng(1).normal(size=(1, *size, 3)).astype("float32")
+    images = make_images(size)
     expected = outputs_of_timm(theirs, images)
     del theirs
 
@@ -125,9 +93,9 @@ def test_other_architectures_are_refused_by_name(name, tmp_path):
              "vit_large_patch16_224", "vit_small_patch14_reg4_dinov2"]
 )  # fmt: skip
 def test_full_sizes_give_the_outputs_of_timm(name, tmp_path):
-    theirs, _ = make_timm_model(name, depth=presets.TABLES.timm_settings(name).get("depth", 12))
+    theirs = make_timm_model(name)
     save_timm_model(theirs, tmp_path / "theirs", {})
-    images = np.random.default_rng(1).normal(size=(1, *theirs.patch_embed.img_size, 3)).astype("float32")
+    images = make_images(theirs.patch_embed.img_size)
     expected = outputs_of_timm(theirs, images)
     assert json.loads((tmp_path / "theirs" / "config.json").read_text())["architecture"] == name
 

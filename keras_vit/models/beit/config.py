@@ -44,6 +44,10 @@ class BEiTConfig(ModelConfig):
         return round(self.embed_dim * self.mlp_ratio)
 
     @property
+    def num_prefix_tokens(self) -> int:
+        return 1  # the class token
+
+    @property
     def grid_size(self) -> tuple[int, int]:
         """Rows and columns of patches."""
         return (self.image_size[0] // self.patch_size[0], self.image_size[1] // self.patch_size[1])

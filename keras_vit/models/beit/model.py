@@ -81,7 +81,7 @@ class BEiT(VisionModel):
         logits = ClassificationHead(
             config.num_classes,
             pooling=config.pooling,
-            num_prefix_tokens=1,
+            num_prefix_tokens=config.num_prefix_tokens,
             use_norm=config.use_head_norm,
             dropout_rate=config.head_dropout_rate,
             norm_epsilon=config.norm_epsilon,
