@@ -323,7 +323,8 @@ def _describe(model: Any) -> dict[str, Any]:
         **({"label_names": list(model.labels)} if model.labels else {}),
         "pretrained_cfg": {
             "input_size": [num_channels, *preprocessing.image_size],
-            "fixed_input_size": not timm["model_args"].get("dynamic_img_size", False),
+            # timm hands an image size to models whose size is fixed; some have no such argument.
+            "fixed_input_size": not timm["model_args"].get("dynamic_img_size", "img_size" not in timm["model_args"]),
             "interpolation": preprocessing.interpolation,
             "crop_pct": preprocessing.crop_fraction,
             "crop_mode": preprocessing.crop_mode,
