@@ -40,9 +40,7 @@ def overlay(
     """
     values = np.asarray(patch_map, "float32")
     if values.ndim != 2 or not values.size or not np.isfinite(values).all():
-        raise ValueError(
-            f"overlay needs a finite map (rows, columns); got shape {values.shape}. Choose one of several."
-        )
+        raise ValueError(f"overlay needs one finite map (rows, columns); got values of shape {values.shape}.")
     if not 0 <= opacity <= 1:
         raise ValueError(f"overlay needs 0 <= opacity <= 1; got {opacity=}.")
     if interpolation not in ("bicubic", "nearest"):

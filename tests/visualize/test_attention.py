@@ -1,5 +1,6 @@
 """Attention maps against NumPy, for every architecture, and what of a model is computed for them."""
 
+import keras
 import numpy as np
 import pytest
 
@@ -41,7 +42,9 @@ def test_maps_equal_numpy_and_leave_prefix_tokens_out(randomise, prefix):
         rows = scores[:, :, :1] if model.config.use_class_token else scores[:, :, num_prefix:]
         expected = rows.mean(axis=2)[..., num_prefix:].reshape(2, 2, 2, 3)
         np.testing.assert_allclose(maps[:, index], expected, atol=1e-5)
-        np.testing.assert_allclose(maps[:, index].sum(axis=(-1, -2)), 1 - rows.mean(axis=2)[..., :num_prefix].sum(-1), 1e-4)
+        np.testing.assert_allclose(
+            maps[:, index].sum(axis=(-1, -2)), 1 - rows.mean(axis=2)[..., :num_prefix].sum(-1), 1e-4
+        )
 
 
 def test_heads_are_averaged_chosen_or_all_there(randomise):
@@ -145,8 +148,6 @@ def test_images_of_another_shape_are_refused(randomise, shape):
 
 
 def test_a_model_without_attention_is_refused():
-    import keras
-
     inputs = keras.Input((8, 8, 3))
     cnn = keras.Model(inputs, keras.layers.Conv2D(2, 3)(inputs), name="cnn")
     for model in (cnn, None):
