@@ -27,7 +27,7 @@ class RotaryPositions(keras.layers.Layer):
         coordinates: "patches" counts them from the top left; "centred" goes from -1 to 1 over the image, times 2 pi.
         reference_grid: Rows and columns to which "patches" are scaled, so that larger images have the angles of the
             size that the weights were trained at; None counts as they are.
-        offset: Added to each number of "patches".
+        offset: Added to the number of each row and column.
         is_column_first: Whether columns make the first half of the angles.
         num_prefix_tokens: Number of tokens in front, >= 0.
 
@@ -106,10 +106,9 @@ class RotaryPositions(keras.layers.Layer):
         return xp.reshape(xp.stack(order, axis=-1)[..., None] * frequencies, (-1, 1, self.head_dim // 2))
 
     def _places(self, size: Any, reference: int | None, xp: Any) -> Any:
-        numbers, size = _floats(xp.arange(size), xp), _floats(size, xp)
+        places, size = _floats(xp.arange(size), xp) + self.offset, _floats(size, xp)
         if self.coordinates == "centred":
-            return 2 * math.pi * (2 * (numbers + 0.5) / size - 1)
-        places = numbers + self.offset
+            return 2 * math.pi * (2 * (places + 0.5) / size - 1)
         return places if reference is None else places / size * reference
 
 

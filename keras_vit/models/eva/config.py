@@ -34,7 +34,7 @@ class EVAConfig(ModelConfig):
     rotary: str = choice("patches", "patches", "centred", "learned", "none")  # coordinates that turn queries and keys
     rotary_temperature: float = number(10_000.0, 1, 1e9, above=True)  # base of the frequencies
     rotary_grid: tuple[int, int] | None = pair((16, 16), 1, 4096, optional=True)  # "patches" are scaled to it
-    rotary_offset: float = number(0.0, -100, 100)  # added to the numbers of "patches"
+    rotary_offset: float = number(0.0, -100, 100)  # added to the numbers of rows and columns
     rotary_column_first: bool = switch(False)  # the first half of the angles grows with the column
     use_class_token: bool = switch(True)
     num_register_tokens: int = whole(0, 0, 1024)  # extra tokens that no head reads; 4 in DINOv3

@@ -40,6 +40,7 @@ _FIXED: dict[str, Any] = {
     "order": "pre_norm",
     "positional_encoding": "none",
     "rotary": "centred",
+    "rotary_offset": 0.0,
     "rotary_column_first": False,
     "use_class_token": True,
     "use_embedding_norm": False,
