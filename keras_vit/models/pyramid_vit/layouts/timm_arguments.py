@@ -44,7 +44,9 @@ def settings_of(config: PyramidViTConfig) -> dict[str, Any]:
 
     An image size is not among them: timm's model takes any.
     """
-    can_build = config.pooling != "max" and all(getattr(config, name) == value for name, value in _FIXED.items())
+    # timm's head takes no map of patches.
+    has_pooling = config.pooling == "mean" or (config.pooling == "none" and not config.num_classes)
+    can_build = has_pooling and all(getattr(config, name) == value for name, value in _FIXED.items())
     pooling = POOLINGS[config.pooling]
     return {
         # An unknown name stops timm with a clear error; a known one would give wrong numbers.
