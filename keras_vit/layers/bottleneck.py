@@ -5,6 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_vit.layers.group_normalization import GroupNormalization
 from keras_vit.layers.standardized_conv2d import StandardizedConv2D
 
 NUM_GROUPS = 32  # of channels that are normalised together, in every norm of a ResNet stem
@@ -80,6 +81,6 @@ class Bottleneck(keras.layers.Layer):
         return StandardizedConv2D(filters, kernel_size, dtype=self.dtype_policy, **arguments)
 
 
-def group_norm(name: str, dtype: Any) -> keras.layers.GroupNormalization:
-    """Returns a norm over images and groups of channels. Source: Wu and He, 2018, arXiv 1803.08494."""
-    return keras.layers.GroupNormalization(NUM_GROUPS, epsilon=NORM_EPSILON, name=name, dtype=dtype)
+def group_norm(name: str, dtype: Any) -> GroupNormalization:
+    """Returns a norm over places and groups of channels."""
+    return GroupNormalization(NUM_GROUPS, epsilon=NORM_EPSILON, name=name, dtype=dtype)

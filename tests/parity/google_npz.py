@@ -60,6 +60,23 @@ def published(state: State, num_heads: int, form: Form) -> dict[str, np.ndarray]
     return {f"{form.prefix}{name}": np.ascontiguousarray(array) for name, array in arrays.items()}
 
 
+def stem(state: State, has_four_axes: bool) -> dict[str, np.ndarray]:
+    """Returns the arrays of a hybrid's ResNet; some files have factors and offsets of norms as (1, 1, 1, channels)."""
+    backbone = "patch_embed.backbone."
+    parts = {name.removeprefix(backbone): array for name, array in state.items() if name.startswith(backbone)}
+    arrays = {}
+    for name, array in parts.items():
+        *path, layer, kind = name.removeprefix("stem.").split(".")
+        place = f"block{int(path[1]) + 1}/unit{int(path[3]) + 1}/" if path else ""
+        suffix = "_proj" if path[-1:] == ["downsample"] else layer[4:] if path else "_root"
+        if layer.startswith("conv"):
+            arrays[f"{place}conv{suffix}/kernel"] = array.transpose(2, 3, 1, 0)
+        else:
+            vector = array[None, None, None] if has_four_axes else array
+            arrays[f"{place}gn{suffix}/{'scale' if kind == 'weight' else 'bias'}"] = vector
+    return arrays
+
+
 def random_state(rng: np.random.Generator, **settings: Any) -> dict[str, np.ndarray]:
     """Returns random weights of a small ViT (width 8, depth 2, patches of 4, 2 x 2 of them), named as by timm."""
     has_class, has_pool = settings.get("has_class", True), settings.get("has_pool", False)
