@@ -58,7 +58,7 @@ def cut(architecture):
     if "num_kv_heads" in settings:
         arguments["num_kv_heads"] = [settings["num_kv_heads"][0], min(settings["num_kv_heads"])][: arguments["depth"]]
     if max(settings["img_size"]) > 448:
-        arguments["img_size"] = (256, 192)
+        arguments["img_size"] = (16 * settings.get("patch_size", 16), 12 * settings.get("patch_size", 16))
     return arguments
 
 
