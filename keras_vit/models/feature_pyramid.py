@@ -42,11 +42,18 @@ class FeaturePyramid(keras.Model):
             levels = _levels_of_one(model, strides, maps, pyramid_dim)
         outputs = {f"P{int(math.log2(stride))}": tensor for stride, (_, tensor) in levels.items()}
         super().__init__(inputs=model.input, outputs=outputs, name=name or f"{model.name}_pyramid")
-        self.model = model
+        # Not an attribute that Keras tracks: the model's head is no part of the backbone, and would never train.
+        object.__setattr__(self, "_model", model)
         self.strides = tuple(strides)
         self.pyramid_dim = pyramid_dim
         self.trainable = trainable
         self._level_names = {level: name for level, (name, _) in zip(outputs, levels.values(), strict=True)}
+
+    @property
+    def model(self) -> VisionModel:
+        """The model whose weights these are."""
+        model: VisionModel = self._model
+        return model
 
     @property
     def pyramid_level_inputs(self) -> dict[str, str]:

@@ -57,6 +57,15 @@ def test_levels_are_made_from_the_tokens_that_the_head_reads(randomise, images, 
     np.testing.assert_allclose(to_numpy(pyramid(images)["P3"]), expected, atol=1e-5)
 
 
+def test_the_head_is_no_weight_of_the_backbone_but_saved_with_it(images, tmp_path):
+    model = ViT(**FIELDS)
+    pyramid = feature_pyramid(model, pyramid_dim=6)
+    assert not {weight.path for weight in pyramid.weights if weight.path.startswith("head/")}
+    pyramid.save(tmp_path / "pyramid.keras")
+    again = keras.saving.load_model(tmp_path / "pyramid.keras")
+    np.testing.assert_array_equal(again.model.predict(images, verbose=0), model.predict(images, verbose=0))
+
+
 def test_a_staged_model_gives_its_own_maps(images):
     model = Staged(ViTConfig(**FIELDS))
     pyramid = feature_pyramid(model)
