@@ -1,0 +1,19 @@
+"""The page of an experiment on the digits: its text, how it was made, and on what machine."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+from benchmarks import machine
+
+
+def write_page(out: Path, name: str, text: str, meter: machine.BusyMeter) -> Path:
+    """Writes the page and returns its path without the suffix."""
+    import keras
+
+    out.mkdir(parents=True, exist_ok=True)
+    base = out / f"{datetime.now(UTC):%Y-%m-%d}-digits-{name}"
+    busy = f"- backend: {keras.config.backend()}\n- other programs took {meter.others()} of the cores"
+    facts = f"{machine.describe()}\n{busy}"
+    command = f"Made by `python -m benchmarks.digits_experiments {name}`."
+    base.with_suffix(".md").write_text(f"{text.strip()}\n\n{command}\n\n{facts}\n", encoding="utf-8")
+    return base
