@@ -84,11 +84,7 @@ def _build_application(name: str, input_shape: tuple[int, ...], num_classes: int
     try:
         return build(weights=None, input_shape=input_shape, classes=num_classes, classifier_activation=None, **more)
     except ValueError as error:
-        height, width, _ = input_shape
-        raise ValueError(
-            f"{name} cannot be built for images of {height} x {width} pixels: {error}\n"
-            f"Let it see them larger (applications:{name}@32), or enlarge them for all models (image_size)."
-        ) from error
+        raise _misfit(f"applications:{name}", input_shape, error) from error
 
 
 def _build_keras_hub(name: str, input_shape: tuple[int, ...], num_classes: int) -> Any:
@@ -97,8 +93,19 @@ def _build_keras_hub(name: str, input_shape: tuple[int, ...], num_classes: int) 
     except ImportError as error:
         raise ImportError("Comparing with KerasHub's models needs KerasHub: pip install keras-hub") from error
     # Without its preprocessor: the images are prepared alike for all models.
-    return keras_hub.models.ImageClassifier.from_preset(
-        name, load_weights=False, num_classes=num_classes, preprocessor=None, image_shape=input_shape
+    try:
+        return keras_hub.models.ImageClassifier.from_preset(
+            name, load_weights=False, num_classes=num_classes, preprocessor=None, image_shape=input_shape
+        )
+    except ValueError as error:
+        raise _misfit(f"keras_hub:{name}", input_shape, error) from error
+
+
+def _misfit(name: str, input_shape: tuple[int, ...], error: ValueError) -> ValueError:
+    height, width, _ = input_shape
+    return ValueError(
+        f"{name} cannot be built for images of {height} x {width} pixels: {error}\n"
+        f"Where they are too small, let it see them larger ({name}@32), or enlarge them for all models (image_size)."
     )
 
 
