@@ -71,8 +71,8 @@ class WindowAttention(keras.layers.Layer):
         self.attention_dropout = self._make_dropout("attention_dropout", attention_dropout_rate)
         self.dropout = self._make_dropout("dropout", dropout_rate)
 
-    def build(self, input_shape: Any, hidden_shape: Any = None) -> None:
-        embed_dim = input_shape[-1]
+    def build(self, windows_shape: Any, hidden_shape: Any = None) -> None:
+        embed_dim = windows_shape[-1]
         if embed_dim % self.num_heads:
             raise ValueError(
                 f"WindowAttention needs num_heads that divides the width; got num_heads={self.num_heads}, {embed_dim=}."
@@ -108,8 +108,8 @@ class WindowAttention(keras.layers.Layer):
         queries, keys, _ = self._project(windows)
         return attention_weights(queries, keys, self._bias(windows, hidden))
 
-    def compute_output_shape(self, input_shape: Any, hidden_shape: Any = None) -> Any:
-        return input_shape
+    def compute_output_shape(self, windows_shape: Any, hidden_shape: Any = None) -> Any:
+        return windows_shape
 
     def get_config(self) -> dict[str, Any]:
         return {
