@@ -12,8 +12,9 @@ SYNSETS_FILE = Path(__file__).parent / "label_names" / "synsets.tsv.gz"
 NUM_CLASSES = {
     "imagenet-1k": 1000,
     "imagenet-12k": 11821,
-    "imagenet-21k": 21843,  # in Google's order, with two classes that the 21841 of other releases lack
+    "imagenet-21k": 21843,  # Google's
     "imagenet-21k-miil": 11221,
+    "imagenet-22k": 21841,  # those of "imagenet-21k" but two
 }
 
 
@@ -22,7 +23,7 @@ def class_names(dataset: str) -> tuple[str, ...]:
     """Returns the names of a label set's classes, such as "tench, Tinca tinca".
 
     Args:
-        dataset: "imagenet-1k", "imagenet-12k", "imagenet-21k" or "imagenet-21k-miil".
+        dataset: "imagenet-1k", "imagenet-12k", "imagenet-21k", "imagenet-21k-miil" or "imagenet-22k".
 
     Raises:
         ValueError: The label set is unknown.

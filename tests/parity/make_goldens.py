@@ -36,6 +36,7 @@ TIMM: dict[str, tuple[str, dict[str, Any]]] = {
     "timm_beit3": ("beit3_base_patch16_224", {}),
     "timm_post_norm": ("vit_base_patch16_rpn_224", {}),
     "timm_parallel": ("vit_pwee_patch16_reg1_gap_256", {"mlp_ratio": 2}),
+    "timm_beit": ("beit_base_patch16_224", {"mlp_ratio": 2}),
     "timm_radio": ("vit_base_patch16_radio_v3", {"reg_tokens": 3}),
 }  # fmt: skip
 TIMM_SIZES = {"img_size": 32, "patch_size": 8, "embed_dim": 32, "depth": 2, "num_heads": 4}
@@ -47,6 +48,10 @@ TRANSFORMERS: dict[str, tuple[str, dict[str, Any]]] = {
     "transformers_deit": ("DeiTForImageClassificationWithTeacher", {**PLAIN, "num_labels": 3}),
     "transformers_dinov2": ("Dinov2ForImageClassification", {**SIZES, "mlp_ratio": 2, "num_labels": 3}),
     "transformers_registers": ("Dinov2WithRegistersModel", {**SIZES, "mlp_ratio": 2}),
+    "transformers_beit": (
+        "BeitForImageClassification",
+        {**PLAIN, "use_shared_relative_position_bias": True, "num_labels": 3},
+    ),
     "transformers_clip": ("CLIPVisionModelWithProjection", {**PLAIN, "projection_dim": 8}),
     "transformers_siglip": ("SiglipVisionModel", PLAIN),
 }

@@ -44,6 +44,7 @@ SUBSETS = {
     "imagenet-12k": "imagenet-12k",
     "imagenet-21k": "imagenet-21k-goog",
     "imagenet-21k-miil": "imagenet-21k-miil",
+    "imagenet-22k": "imagenet-22k",
 }
 
 NOT_REPORTED = {"top1": "", "top5": ""}

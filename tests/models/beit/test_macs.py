@@ -6,8 +6,7 @@ from keras_vit import BEiTConfig
 from keras_vit.models.beit.macs import count_macs
 
 LARGE = {"embed_dim": 1024, "depth": 24, "num_heads": 16}
-# timm's results/benchmark-infer-amp-nchw-pt240-cu124-rtx3090.csv, column infer_gmacs, which counts attention's two
-# products, too.
+# timm's results/benchmark-infer-amp-nchw-pt240-cu124-rtx3090.csv, column infer_gmacs.
 TIMM = {
     "beit_base_patch16_224": ({}, 224, 17.58),
     "beit_base_patch16_384": ({}, 384, 55.54),

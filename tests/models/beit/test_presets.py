@@ -19,7 +19,7 @@ def test_a_short_name_is_the_best_classifier_of_its_architecture():
     for alias, name in presets.SHORT_NAMES.items():
         preset = CHECKPOINTS[name]
         if alias.endswith("_in22k"):
-            assert preset.num_classes == 21841
+            assert (preset.num_classes, preset.labels) == (21841, "imagenet-22k")
             continue
         rivals = [each for each in CHECKPOINTS if each.startswith(f"{name.split('.')[0]}.")]
         assert preset.reported_top1 == max(CHECKPOINTS[each].reported_top1 or 0 for each in rivals)
