@@ -16,11 +16,13 @@ class Spelling:
             there is added to the tokens, which gives the same sums.
         has_split_qkv: Whether queries, keys and values are three tensors.
         has_split_gate: Whether gate and linear branch of SwiGLU are two tensors.
+        head_norm: Name of the norm after pooling.
     """
 
     num_position_rows: int = 0
     has_split_qkv: bool = False
     has_split_gate: bool = False
+    head_norm: str = "fc_norm"
 
 
 def usual_spelling(config: EVAConfig) -> Spelling:
@@ -58,7 +60,7 @@ def canonical(config: EVAConfig, spelling: Spelling | None = None) -> list[Entry
         entries += _encoder(config, index, spelling)
     if config.use_final_norm and not config.use_head_norm:
         entries += norm_entries("norm", "norm", config.norm)
-    return entries + _head(config)
+    return entries + _head(config, spelling)
 
 
 def has_shared_keys(config: EVAConfig, index: int) -> bool:
@@ -119,12 +121,12 @@ def _attention(config: EVAConfig, ours: str, theirs: str, spelling: Spelling, is
     return entries + dense_entries(f"{ours}/projection", f"{theirs}.proj")
 
 
-def _head(config: EVAConfig) -> list[Entry]:
+def _head(config: EVAConfig, spelling: Spelling) -> list[Entry]:
     entries = []
     if config.pooling == "attention":
         entries += attention_pooling_entries(config.norm)
     if config.use_head_norm:
-        entries += norm_entries("head/norm", "fc_norm", config.norm)
+        entries += norm_entries("head/norm", spelling.head_norm, config.norm)
     if config.num_classes:
         entries += dense_entries("head/logits", "head")
     return entries

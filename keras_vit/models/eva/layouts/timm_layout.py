@@ -23,6 +23,8 @@ def _map_keys(settings: dict[str, Any], config: EVAConfig, tensors: Tensors) -> 
         num_position_rows=_count_position_rows(config, tensors),
         has_split_qkv=_either(tensors, "blocks.0.attn.q_proj.weight", "blocks.0.attn.qkv.weight", usual.has_split_qkv),
         has_split_gate=_either(tensors, "blocks.0.mlp.fc1_g.weight", "blocks.0.mlp.fc1.weight", usual.has_split_gate),
+        # Models pretrained on hidden patches normalise every token; only the mean is, once they are fine-tuned.
+        head_norm="norm" if "mask_token" in tensors and "fc_norm.weight" not in tensors else usual.head_norm,
     )
     entries = key_maps.canonical(config, spelling)
     used = {name for entry in entries for name in entry.names}
