@@ -18,6 +18,8 @@ ROWS: Split = {"kernel": (MODEL_AXIS, None)}  # each device takes some of the in
 # split by rows, so that devices meet once per pair. The head is split by rows: its classes need not be divisible.
 SPLITS: dict[tuple[str, str], Split] = {
     ("qkv", "qkv"): COLUMNS,
+    ("qkv", "query"): COLUMNS,
+    ("qkv", "key_value"): COLUMNS,
     ("projection", "projection"): ROWS,
     ("mlp", "expand"): COLUMNS,
     ("mlp", "contract"): ROWS,

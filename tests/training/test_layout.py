@@ -53,6 +53,13 @@ def test_layout_of_a_model_splits_what_the_general_one_does(model):
     assert sum(axes(own, path) is not None for path in paths) == 2 * 6 + 1
 
 
+def test_queries_of_a_pyramid_are_split_beside_its_keys_and_values():
+    layouts = layout_map(mesh_of(1, 2))
+    for name in ("query", "key_value"):
+        assert axes(layouts, f"encoder_0/attention/{name}/kernel") == (None, "model")
+    assert axes(layouts, "encoder_0/attention/reduction/kernel") is None
+
+
 def test_mesh_that_does_not_divide_is_explained(model):
     with pytest.raises(
         ValueError, match="8 devices along 'model' and num_heads=4. Divisors of num_heads=4 are 1, 2, 4"
