@@ -94,8 +94,19 @@ def has_class_token(model: VisionModel) -> bool:
 def read_scores(layer: Any, inputs: list[Any]) -> np.ndarray:
     """Returns the attention weights of a layer for one image, float32 (num_heads, ...) as the layer orders them."""
     with without_gradients():
-        scores = ops.convert_to_numpy(ops.cast(layer.attention_scores(*inputs), "float32"))
+        scores = ops.convert_to_numpy(ops.cast(_Scores(layer)(inputs), "float32"))
     return np.asarray(scores)[0]
+
+
+class _Scores(keras.layers.Layer):
+    """Has Keras call `attention_scores` as it calls the layer itself: with inputs and weights in its precision."""
+
+    def __init__(self, layer: Any) -> None:
+        super().__init__(dtype=layer.dtype_policy, autocast=layer.autocast)
+        self.layer = layer
+
+    def call(self, inputs: list[Any]) -> Any:
+        return self.layer.attention_scores(*inputs)
 
 
 def _prefix_layer(model: VisionModel) -> PrefixTokens | None:

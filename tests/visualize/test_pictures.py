@@ -62,9 +62,9 @@ def test_what_cannot_be_drawn_is_refused(patch_map, options, message):
 
 def test_overlays_are_drawn_in_rows(tmp_path):
     sizes = []
-    for num_maps in (1, 3, 7):
+    for num_maps in (1, 2, 3):
         path = tmp_path / "maps.png"
-        plot_overlays(np.zeros((8, 8), "uint8"), np.ones((num_maps, 2, 2)), path, columns=3, heading="a $ b")
+        plot_overlays(np.zeros((8, 8), "uint8"), np.ones((num_maps, 2, 2)), path, columns=2, heading="a $ b")
         sizes.append(size_of(path))
     assert sizes[0][0] < sizes[1][0] == sizes[2][0]
     assert sizes[0][1] == sizes[1][1] < sizes[2][1]
@@ -75,25 +75,23 @@ def test_overlays_are_drawn_in_rows(tmp_path):
 @pytest.mark.parametrize(
     "options",
     [
-        {},
         {"layers": "all", "heads": "all"},
         {"layers": [0, 1], "heads": 1},
         {"method": "rollout"},
         {"method": "relevance"},
-        {"method": "relevance", "target": "bee"},
     ],
     ids=str,
 )
 def test_an_image_is_explained_in_a_png_file(randomise, image, tmp_path, options):
-    model = make_vit(randomise)
+    model = make_vit(randomise, depth=2)
     model.labels = ("ant", "bee", "cat", "dog")
     explain(model, image, tmp_path / "new" / "out.png", **options)
     assert size_of(tmp_path / "new" / "out.png")[0] > 300
 
 
 def test_models_without_head_or_labels_are_explained_too(randomise, image, tmp_path):
-    explain(make_vit(randomise, num_classes=0), image, tmp_path / "out.png")
-    explain(make_vit(randomise), image, tmp_path / "out.png", "relevance", target=2)
+    explain(make_vit(randomise, depth=1, num_classes=0), image, tmp_path / "out.png")
+    explain(make_vit(randomise, depth=1), image, tmp_path / "out.png", "relevance", target=2)
     explain(make_tiny("Swin", randomise), image, tmp_path / "out.png", layers="all")
     with pytest.raises(ValueError, match=r"explain needs method to be one of .* got 'magic'"):
         explain(make_vit(randomise), image, tmp_path / "other.png", "magic")
@@ -116,7 +114,7 @@ def test_the_pixels_shown_are_those_that_the_model_sees(randomise):
 
 
 def test_positions_and_filters_are_drawn(randomise, tmp_path):
-    for channels in (1, 3, 5):
+    for channels in (3, 5):
         model = make_vit(randomise, in_channels=channels)
         plot_patch_filters(model, tmp_path / "filters.png")
         assert size_of(tmp_path / "filters.png")[0] > 300

@@ -26,8 +26,9 @@ def matrices(model, images, fuse, num_discarded=0):
     return np.stack(passed, axis=1)
 
 
-@pytest.mark.parametrize("fusion", FUSIONS)
-@pytest.mark.parametrize(("discard_ratio", "num_discarded"), [(0.0, 0), (0.5, 4)])
+@pytest.mark.parametrize(
+    ("fusion", "discard_ratio", "num_discarded"), [("mean", 0.0, 0), ("max", 0.5, 4), ("min", 0.5, 4)]
+)
 def test_maps_equal_the_product_of_all_matrices(randomise, fusion, discard_ratio, num_discarded):
     model = make_vit(randomise, num_register_tokens=1)  # 8 tokens
     images = images_for(model)
@@ -46,18 +47,17 @@ def test_one_patch_may_be_the_start(randomise):
     np.testing.assert_allclose(rollout(model, images, query=(1, 1)), expected, atol=1e-5)
 
 
-@pytest.mark.parametrize("discard_ratio", [0.0, 0.9])
-def test_rollout_of_identity_attention_is_the_identity(randomise, monkeypatch, discard_ratio):
+@pytest.mark.parametrize(("discard_ratio", "patches"), [(0.0, [(0, 0), (0, 2), (1, 1)]), (0.9, [(1, 2)])])
+def test_rollout_of_identity_attention_is_the_identity(randomise, monkeypatch, discard_ratio, patches):
     model = make_vit(randomise)
+    images = images_for(model, batch=1)
     eye = np.broadcast_to(np.eye(7, dtype="float32"), (1, 2, 7, 7))
     monkeypatch.setattr(TransformerEncoder, "attention_scores", lambda self, tokens: ops.convert_to_tensor(eye))
-    for row in range(2):
-        for column in range(3):
-            expected = np.zeros((1, 2, 3))
-            expected[0, row, column] = 1
-            maps = rollout(model, images_for(model, 1), discard_ratio=discard_ratio, query=(row, column))
-            np.testing.assert_array_equal(maps, expected)
-    np.testing.assert_array_equal(rollout(model, images_for(model, 1)), np.zeros((1, 2, 3)))  # all of it stays its own
+    for patch in patches:
+        expected = np.zeros((1, 2, 3))
+        expected[0, *patch] = 1
+        np.testing.assert_array_equal(rollout(model, images, discard_ratio=discard_ratio, query=patch), expected)
+    assert not rollout(model, images).any()  # all that the class token has stays its own
 
 
 def test_without_prefix_tokens_nothing_is_lost(randomise):
@@ -65,11 +65,11 @@ def test_without_prefix_tokens_nothing_is_lost(randomise):
     np.testing.assert_allclose(rollout(model, images_for(model), "max", 0.3).sum(axis=(1, 2)), 1, rtol=1e-5)
 
 
-@pytest.mark.parametrize("architecture", ["PyramidViT", "Swin", "SwinV2"])
+@pytest.mark.parametrize("architecture", ["PyramidViT", "Swin"])
 def test_attention_that_is_not_global_is_refused(randomise, architecture):
     model = make_tiny(architecture, randomise)
     with pytest.raises(ValueError, match="rollout needs global attention in every layer, on one grid"):
-        rollout(model, images_for(model))
+        rollout(model, images_for(model, batch=1))
 
 
 @pytest.mark.parametrize(
@@ -83,4 +83,4 @@ def test_attention_that_is_not_global_is_refused(randomise, architecture):
 def test_what_is_out_of_range_is_refused(randomise, arguments, message):
     model = make_vit(randomise)
     with pytest.raises(ValueError, match=f"rollout .*{message}"):
-        rollout(model, images_for(model), **arguments)
+        rollout(model, images_for(model, batch=1), **arguments)
