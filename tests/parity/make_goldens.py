@@ -39,7 +39,20 @@ TIMM: dict[str, tuple[str, dict[str, Any]]] = {
     "timm_beit": ("beit_base_patch16_224", {"mlp_ratio": 2}),
     "timm_radio": ("vit_base_patch16_radio_v3", {"reg_tokens": 3}),
 }  # fmt: skip
+SWINS: dict[str, tuple[str, dict[str, Any]]] = {
+    "timm_swin": ("swin_tiny_patch4_window7_224", {}),
+    "timm_swin_v2": ("swinv2_tiny_window8_256", {"pretrained_window_sizes": (6, 3)}),
+}
 TIMM_SIZES = {"img_size": 32, "patch_size": 8, "embed_dim": 32, "depth": 2, "num_heads": 4}
+SWIN_SIZES = {
+    "img_size": 32,
+    "patch_size": 2,
+    "embed_dim": 8,
+    "depths": (2, 2),
+    "num_heads": (1, 2),
+    "window_size": 5,  # filled up in both stages
+    "mlp_ratio": 2,
+}
 
 SIZES = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "image_size": 32, "patch_size": 8}
 PLAIN = {**SIZES, "intermediate_size": 48}
@@ -62,7 +75,8 @@ def main() -> None:
     """Writes all goldens anew."""
     shutil.rmtree(FOLDER, ignore_errors=True)
     FOLDER.mkdir(parents=True)
-    expected = {name: timm_golden(name, *what) for name, what in TIMM.items()}
+    expected = {name: timm_golden(name, *what, TIMM_SIZES) for name, what in TIMM.items()}
+    expected |= {name: timm_golden(name, *what, SWIN_SIZES) for name, what in SWINS.items()}
     expected |= {name: transformers_golden(name, *what) for name, what in TRANSFORMERS.items()}
     expected |= {"google_old.npz": google_golden("google_old.npz", google_npz.OLD, {})}
     siglip = {"class_token": False, "global_pool": "map"}
@@ -72,9 +86,9 @@ def main() -> None:
     (FOLDER / "expected.json").write_text(json.dumps(text, indent=1) + "\n")
 
 
-def timm_golden(name: str, architecture: str, arguments: dict[str, Any]) -> np.ndarray:
+def timm_golden(name: str, architecture: str, arguments: dict[str, Any], sizes: dict[str, Any]) -> np.ndarray:
     """Saves a timm model in the Hub's form."""
-    arguments = {**TIMM_SIZES, **arguments}
+    arguments = {**sizes, **arguments}
     model = randomised(timm.create_model(architecture, num_classes=3, **arguments))
     timm.models.save_for_hf(model, str(FOLDER / name), model_args=arguments, safe_serialization=True)
     (FOLDER / name / "README.md").unlink(missing_ok=True)
