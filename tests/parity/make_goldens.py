@@ -37,6 +37,7 @@ TIMM: dict[str, tuple[str, dict[str, Any]]] = {
     "timm_post_norm": ("vit_base_patch16_rpn_224", {}),
     "timm_parallel": ("vit_pwee_patch16_reg1_gap_256", {"mlp_ratio": 2}),
     "timm_beit": ("beit_base_patch16_224", {"mlp_ratio": 2}),
+    "timm_eva02": ("eva02_base_patch16_clip_224", {"mlp_ratio": 1}),
     "timm_radio": ("vit_base_patch16_radio_v3", {"reg_tokens": 3}),
 }  # fmt: skip
 SWINS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -61,6 +62,7 @@ TRANSFORMERS: dict[str, tuple[str, dict[str, Any]]] = {
     "transformers_deit": ("DeiTForImageClassificationWithTeacher", {**PLAIN, "num_labels": 3}),
     "transformers_dinov2": ("Dinov2ForImageClassification", {**SIZES, "mlp_ratio": 2, "num_labels": 3}),
     "transformers_registers": ("Dinov2WithRegistersModel", {**SIZES, "mlp_ratio": 2}),
+    "transformers_dinov3": ("DINOv3ViTModel", {**PLAIN, "num_register_tokens": 2}),
     "transformers_beit": (
         "BeitForImageClassification",
         {**PLAIN, "use_shared_relative_position_bias": True, "num_labels": 3},
