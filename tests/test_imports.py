@@ -11,7 +11,8 @@ ROOT = Path(__file__).parents[1] / "keras_vit"
 
 # Imports go from a higher level to a lower one. Folders on one level do not import one another.
 LEVELS = {
-    "cli": 4,
+    "cli": 5,
+    "demo": 4,
     "bulk": 3,
     "training": 3,
     "visualize": 3,
@@ -35,6 +36,7 @@ HEAVY = {
     "absl",
     "braceexpand",
     "google",
+    "gradio",
     "grain",
     "h5py",
     "huggingface_hub",

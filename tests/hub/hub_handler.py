@@ -275,7 +275,7 @@ def _object(handler: Handler, body: bytes, digest: str) -> None:
 
 _REPO = r"(?P<repo>[\w.-]+/[\w.-]+)"
 _REVISION = r"(?P<revision>[^/]+)"  # quoted: refs%2Fpr%2F1
-_API = f"/api/models/{_REPO}"
+_API = f"/api/(?:models|spaces)/{_REPO}"
 _ROUTES: list[tuple[str, Callable[..., None]]] = [
     (rf"hub (?:GET|HEAD) /{_REPO}/resolve/{_REVISION}/(?P<path>.+)", _resolve),
     (rf"hub GET {_API}(?:/revision/{_REVISION})?", _model_info),

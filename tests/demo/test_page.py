@@ -1,0 +1,80 @@
+"""The page in a headless Chromium: a picture goes in, classes and attention come out, or one clear error.
+
+Needs Gradio, Playwright and Chromium (`apt-get install chromium`); skipped where one of them is missing.
+"""
+
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from keras_vit import data, demo
+
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]  # of Gradio's and its server's
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+
+
+@pytest.fixture(scope="module")
+def address():
+    """Where the page of vit_digits is served."""
+    pytest.importorskip("gradio")
+    _, address, _ = demo.launch("vit_digits", port=0, prevent_thread_lock=True, quiet=True)
+    return address
+
+
+@pytest.fixture
+def page(address):
+    api = pytest.importorskip("playwright.sync_api")
+    if CHROMIUM is None:
+        pytest.skip("needs Chromium")
+    with api.sync_playwright() as player:
+        browser = player.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        opened = browser.new_page(viewport={"width": 1100, "height": 1500})
+        opened.set_default_timeout(60_000)
+        asked = []
+        opened.on("request", lambda request: asked.append(request.url))
+        opened.goto(address)
+        opened.asked = asked
+        yield opened
+        browser.close()
+
+
+def drop(page, path):
+    page.locator("input[type=file]").first.set_input_files(str(path))
+
+
+@pytest.fixture
+def seven(tmp_path):
+    """A real digit of the test images, as a file of usual size."""
+    images, labels = next(iter(data.load("digits", batch_size=64)[1]))
+    digit = np.asarray(images)[np.argmax(np.asarray(labels) == 7)]
+    digit = (255 * (digit - digit.min()) / np.ptp(digit)).astype("uint8")[..., 0]
+    Image.fromarray(digit).resize((160, 160), Image.Resampling.NEAREST).save(tmp_path / "seven.png")
+    return tmp_path / "seven.png"
+
+
+def test_a_picture_gets_classes_and_a_picture_of_each_head(page, seven, tmp_path):
+    drop(page, seven)
+    page.get_by_text("mean of all heads").first.wait_for()
+    assert page.get_by_test_id("label-output-value").inner_text() == "7"
+    assert page.locator(".grid-container img, .gallery img").count() >= 5
+    before = page.locator(".grid-container img").first.get_attribute("src")
+    page.get_by_label("number input for Encoder layer").fill("0")
+    page.get_by_label("number input for Encoder layer").press("Enter")
+    page.wait_for_function("before => document.querySelector('.grid-container img').src != before", arg=before)
+    page.screenshot(path=tmp_path / "page.png")
+
+
+def test_an_unreadable_picture_is_one_clear_error(page, tmp_path):
+    (tmp_path / "broken.png").write_bytes(b"no picture")
+    drop(page, tmp_path / "broken.png")
+    page.get_by_text("broken.png").last.wait_for()
+    text = page.get_by_test_id("toast-body").inner_text()
+    assert "broken.png" in text
+    assert "/tmp" not in text
+
+
+def test_nothing_is_fetched_from_elsewhere(page, address):
+    assert {url for url in page.asked if not url.startswith((address, "data:", "blob:"))} == set()
