@@ -40,6 +40,12 @@ TIMM: dict[str, tuple[str, dict[str, Any]]] = {
     "timm_eva02": ("eva02_base_patch16_clip_224", {"mlp_ratio": 1}),
     "timm_radio": ("vit_base_patch16_radio_v3", {"reg_tokens": 3}),
 }  # fmt: skip
+# Stages have sizes of their own. What takes any image size is said to be for that of the goldens.
+PYRAMID = {"depths": (1, 1, 1, 1), "embed_dims": (8, 8, 16, 16), "num_heads": (1, 2, 2, 4), "mlp_ratios": 2}
+PYRAMIDS: dict[str, tuple[str, dict[str, Any]]] = {
+    "timm_pyramid": ("pvt_v2_b2", PYRAMID),
+    "timm_pyramid_pooled": ("pvt_v2_b2_li", {**PYRAMID, "linear": True}),
+}
 SWINS: dict[str, tuple[str, dict[str, Any]]] = {
     "timm_swin": ("swin_tiny_patch4_window7_224", {}),
     "timm_swin_v2": ("swinv2_tiny_window8_256", {"pretrained_window_sizes": (6, 3)}),
@@ -67,6 +73,17 @@ TRANSFORMERS: dict[str, tuple[str, dict[str, Any]]] = {
         "BeitForImageClassification",
         {**PLAIN, "use_shared_relative_position_bias": True, "num_labels": 3},
     ),
+    "transformers_segformer": (
+        "SegformerForImageClassification",
+        {
+            "image_size": 32,
+            "depths": [1, 1, 1, 1],
+            "hidden_sizes": [8, 8, 16, 16],
+            "num_attention_heads": [1, 2, 2, 4],
+            "mlp_ratios": [2, 2, 2, 2],
+            "num_labels": 3,
+        },
+    ),
     "transformers_clip": ("CLIPVisionModelWithProjection", {**PLAIN, "projection_dim": 8}),
     "transformers_siglip": ("SiglipVisionModel", PLAIN),
 }
@@ -79,6 +96,7 @@ def main() -> None:
     FOLDER.mkdir(parents=True)
     expected = {name: timm_golden(name, *what, TIMM_SIZES) for name, what in TIMM.items()}
     expected |= {name: timm_golden(name, *what, SWIN_SIZES) for name, what in SWINS.items()}
+    expected |= {name: pyramid_golden(name, *what) for name, what in PYRAMIDS.items()}
     expected |= {name: transformers_golden(name, *what) for name, what in TRANSFORMERS.items()}
     expected |= {"google_old.npz": google_golden("google_old.npz", google_npz.OLD, {})}
     siglip = {"class_token": False, "global_pool": "map"}
@@ -92,6 +110,15 @@ def timm_golden(name: str, architecture: str, arguments: dict[str, Any], sizes: 
     """Saves a timm model in the Hub's form."""
     arguments = {**sizes, **arguments}
     model = randomised(timm.create_model(architecture, num_classes=3, **arguments))
+    timm.models.save_for_hf(model, str(FOLDER / name), model_args=arguments, safe_serialization=True)
+    (FOLDER / name / "README.md").unlink(missing_ok=True)
+    return run(model)
+
+
+def pyramid_golden(name: str, architecture: str, arguments: dict[str, Any]) -> np.ndarray:
+    """Saves a timm model of any image size in the Hub's form."""
+    size = {"input_size": (3, *make_images().shape[1:3])}
+    model = randomised(timm.create_model(architecture, num_classes=3, pretrained_cfg_overlay=size, **arguments))
     timm.models.save_for_hf(model, str(FOLDER / name), model_args=arguments, safe_serialization=True)
     (FOLDER / name / "README.md").unlink(missing_ok=True)
     return run(model)

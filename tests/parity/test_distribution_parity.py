@@ -168,4 +168,4 @@ def test_mesh_that_does_not_divide_the_heads_is_one_error(folder):
     process = start(TRAIN + FIT.replace("prepare()", "prepare(2)"), folder, '{"mesh": [2, 4]}', flags=EIGHT_DEVICES)
     _, errors = process.communicate(timeout=300)
     assert process.returncode != 0
-    assert "got 4 devices along 'model' and num_heads=2. Divisors of num_heads=2 are 1, 2." in errors
+    assert "got 4 devices along 'model' and num_heads=2. What divides them all is 1, 2." in errors

@@ -26,6 +26,7 @@ CLASSES = {
 USUAL_PROCESSORS = {"pvt_v2": "Pvt", "segformer": "Segformer"}
 
 _SHARED: dict[str, Any] = {
+    "image_size": 224,  # of SegFormer in older files
     "num_channels": 3,
     "depths": [2, 2, 2, 2],
     "sr_ratios": [8, 4, 2, 1],
@@ -41,7 +42,7 @@ _SHARED: dict[str, Any] = {
 }
 # Files leave out what equals the default of their model_type. Source: transformers 5.23.0, `configuration_*.py`.
 DEFAULTS: dict[str, dict[str, Any]] = {
-    "pvt_v2": _SHARED | {"image_size": 224, "layer_norm_eps": 1e-6, "qkv_bias": True, "linear_attention": False},
+    "pvt_v2": _SHARED | {"layer_norm_eps": 1e-6, "qkv_bias": True, "linear_attention": False},
     "segformer": _SHARED | {"mlp_ratios": [4.0, 4.0, 4.0, 4.0], "drop_path_rate": 0.1},
 }
 # SegFormer's norms do not heed the setting layer_norm_eps of its files.
@@ -109,7 +110,7 @@ def _image_size(settings: Mapping[str, Any], values: dict[str, Any]) -> tuple[in
     processor = settings.get("preprocessor")
     if processor is not None:
         return image_size_of(processor, USUAL_PROCESSORS[settings["model_type"]])
-    return read_pair(values.get("image_size", 224))
+    return read_pair(values["image_size"])
 
 
 def _require_patches(config: PyramidViTConfig, values: dict[str, Any]) -> None:
