@@ -39,7 +39,7 @@ def test_all_wrong_fields_are_named_at_once_with_their_ranges():
         layer_scale_init=-1,
     ) == [
         "image_size needs one or two whole numbers from 1 to 16384 or None; got (0, 0)",
-        "in_channels needs a whole number from 1 to 1024; got '3'",
+        "in_channels needs a whole number from 1 to 16384; got '3'",
         "drop_remainder needs True or False; got 0",
         "depth needs a whole number from 1 to 200; got 2.5",
         "mlp_ratio needs a number > 0 and <= 64; got 0.0",

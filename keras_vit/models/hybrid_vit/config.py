@@ -9,6 +9,8 @@ from keras_vit.models.config import choice, whole, wholes
 from keras_vit.models.vit.config import ViTConfig
 from keras_vit.models.vit.stems import behind
 
+_MAX_STAGES = 4  # as in every ResNet: each one doubles channels and strides
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class HybridViTConfig(ViTConfig):
@@ -26,7 +28,7 @@ class HybridViTConfig(ViTConfig):
 
     stem: str = choice("resnet", "resnet", "conv")  # "conv" is MobileCLIP's: convolutions with batch norm
     stem_depths: tuple[int, ...] = wholes((3, 4, 9), 1, 100, least=0)  # bottlenecks a stage; (): the root alone
-    stem_dim: int = whole(64, 1, 16384)  # channels of the ResNet's root, or of MobileCLIP's convolutions
+    stem_dim: int = whole(64, 1, 512)  # channels of the ResNet's root, or of MobileCLIP's convolutions
 
     @property
     def stem_strides(self) -> int:
@@ -46,6 +48,8 @@ class HybridViTConfig(ViTConfig):
                 f"patch_size needs to be a multiple of the stem's strides, {self.stem_strides} pixels; got "
                 f"{self.patch_size}"
             )
+        if len(self.stem_depths) > _MAX_STAGES:
+            problems.append(f"stem_depths needs at most {_MAX_STAGES} stages; got {self.stem_depths}")
         if self.stem == "resnet" and self.stem_dim % NUM_GROUPS:
             problems.append(f"stem_dim needs to be a multiple of {NUM_GROUPS} for stem='resnet'; got {self.stem_dim}")
         if self.stem == "conv" and self.stem_depths:

@@ -20,7 +20,7 @@ class ViTConfig(ModelConfig):
     """
 
     image_size: tuple[int, int] | None = pair((224, 224), 1, 16384, optional=True)  # None = any
-    in_channels: int = whole(3, 1, 1024)  # channels of the images
+    in_channels: int = whole(3, 1, 16384)  # channels of the images
     patch_size: tuple[int, int] = pair((16, 16), 1, 1024)  # pixels
     pad: bool = switch(False)  # zeros at bottom and right where patches do not divide the image
     drop_remainder: bool = switch(False)  # leave out pixels there instead (SigLIP so400m, patch 14 at 384)
