@@ -9,6 +9,8 @@ from keras_vit.layers.pyramid_level import PyramidLevel
 from keras_vit.models.spatial_maps import spatial_maps
 from keras_vit.models.vision_model import VisionModel
 
+Maps = dict[int, tuple[str, Any]]  # by stride: the name of the layer, and its output
+
 
 @keras.saving.register_keras_serializable(package="keras_vit")
 class FeaturePyramid(keras.Model):
@@ -34,12 +36,15 @@ class FeaturePyramid(keras.Model):
         name: str | None = None,
         trainable: bool = True,
     ) -> None:
+        _check_strides(strides)
         maps = spatial_maps("feature_pyramid", model)
-        _check_strides(model, strides, maps)
-        if len(maps) > 1:
-            levels = {stride: maps[stride] for stride in strides}
+        coarsest = max(maps)
+        # The stem of a hybrid has a map as well, but what the encoder layers know is in the tokens alone.
+        is_plain = len(model.get_layer(maps[coarsest][0]).output.shape) == 3
+        if is_plain:
+            levels = _levels_of_one(model, strides, coarsest, maps[coarsest][1], pyramid_dim)
         else:
-            levels = _levels_of_one(model, strides, maps, pyramid_dim)
+            levels = _own_levels(model, strides, maps)
         outputs = {f"P{int(math.log2(stride))}": tensor for stride, (_, tensor) in levels.items()}
         super().__init__(inputs=model.input, outputs=outputs, name=name or f"{model.name}_pyramid")
         # Not an attribute that Keras tracks: the model's head is no part of the backbone, and would never train.
@@ -106,33 +111,39 @@ def feature_pyramid(
     return FeaturePyramid(model, strides=tuple(strides), pyramid_dim=pyramid_dim)
 
 
-def _check_strides(model: VisionModel, strides: tuple[int, ...], maps: dict[int, Any]) -> None:
-    is_power = [type(stride) is int and stride > 0 and stride & (stride - 1) == 0 for stride in strides]
-    if not strides or not all(is_power) or list(strides) != sorted(set(strides)):
+def _check_strides(strides: tuple[int, ...]) -> None:
+    if not strides or not all(map(_is_power_of_two, strides)) or list(strides) != sorted(set(strides)):
         raise ValueError(f"feature_pyramid needs strides as ascending powers of two, in pixels; got {strides=}.")
+
+
+def _is_power_of_two(size: int) -> bool:
+    return type(size) is int and size > 0 and size & (size - 1) == 0
+
+
+def _own_levels(model: VisionModel, strides: tuple[int, ...], maps: Maps) -> Maps:
+    """Chooses maps of a hierarchical model."""
     missing = [stride for stride in strides if stride not in maps]
-    if len(maps) > 1 and missing:
+    if missing:
         raise ValueError(
             f"feature_pyramid needs strides that the stages of this {type(model).__name__} have, {list(maps)}; got "
             f"{strides=}. Leave {missing} out."
         )
-    (own, *_) = maps
-    if len(maps) == 1 and own & (own - 1):
-        raise ValueError(
-            f"feature_pyramid needs a patch size that doubling and halving lead from to the strides, such as 8 or 16 "
-            f"pixels; this {type(model).__name__} has {own}. Load it with patch_size={2 ** round(math.log2(own))}: "
-            "the patch kernels are resampled."
-        )
+    return {stride: maps[stride] for stride in strides}
 
 
 def _levels_of_one(
-    model: VisionModel, strides: tuple[int, ...], maps: dict[int, tuple[str, Any]], pyramid_dim: int
-) -> dict[int, tuple[str, Any]]:
-    """Makes a map for each stride from the only one."""
-    ((own, (_, patches)),) = maps.items()
+    model: VisionModel, strides: tuple[int, ...], own_stride: int, patches: Any, pyramid_dim: int
+) -> Maps:
+    """Makes a map for each stride from the patches of a plain model."""
+    if not _is_power_of_two(own_stride):
+        raise ValueError(
+            f"feature_pyramid needs a patch size that doubling and halving lead from to the strides, such as 8 or 16 "
+            f"pixels; this {type(model).__name__} has {own_stride}. Load it with "
+            f"patch_size={2 ** round(math.log2(own_stride))}: the patch kernels are resampled."
+        )
     levels = {}
     for stride in strides:
-        num_doublings = int(math.log2(own)) - int(math.log2(stride))
+        num_doublings = int(math.log2(own_stride)) - int(math.log2(stride))
         name = f"pyramid_{stride}"
         level = PyramidLevel(num_doublings, pyramid_dim, name=name, dtype=model.dtype_policy)
         levels[stride] = (name, level(patches))

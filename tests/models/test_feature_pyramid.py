@@ -1,11 +1,13 @@
 """Feature pyramids of plain and hierarchical models."""
 
+import importlib
+
 import keras
 import numpy as np
 import pytest
 
-from keras_vit import ViT, ViTConfig, feature_pyramid
-from keras_vit.models import VisionModel
+from keras_vit import ViT, ViTConfig, feature_pyramid, segmentation_model
+from keras_vit.models import VisionModel, catalogue
 from tests.layers.checks import to_numpy
 from tests.models.vit.configs import TINY
 
@@ -102,6 +104,21 @@ def test_saved_and_reloaded(randomise, images, tmp_path, image_size):
     expected, maps = pyramid.predict(images, verbose=0), again.predict(images, verbose=0)
     for level in LEVELS:
         np.testing.assert_array_equal(maps[level], expected[level])
+
+
+@pytest.mark.parametrize("architecture", sorted(catalogue.ARCHITECTURES))
+def test_every_architecture_gives_maps_of_its_strides_and_logits_of_pixels(architecture):
+    folder = catalogue.ARCHITECTURES[architecture].rpartition(".")[2]
+    fields = importlib.import_module(f"tests.models.{folder}.configs").TINY
+    model = catalogue.model_class(architecture)(**fields)
+    height, width = model.config.usual_size
+    strides = tuple(sorted(model.pyramid_layers(model.config)))
+    pyramid = feature_pyramid(model, strides=strides, pyramid_dim=6)
+    images = np.zeros((1, height, width, model.config.in_channels), "float32")
+    maps = pyramid(images)
+    shapes = [tuple(grid.shape)[:3] for grid in maps.values()]
+    assert shapes == [(1, -(-height // stride), -(-width // stride)) for stride in strides]
+    assert segmentation_model(model, 5)(images).shape == (1, height, width, 5)
 
 
 def test_detectors_find_each_level_by_its_layer(images):
