@@ -5,8 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from keras import ops
 
 from keras_vit.visualize.attention import Heads, attention_maps
+from keras_vit.visualize.gradients import without_gradients
 from keras_vit.visualize.plots import plot_overlays
 from keras_vit.visualize.reading import Layers, choose_layers, encoder_layers
 from keras_vit.visualize.relevance import relevance
@@ -44,6 +46,7 @@ def explain(
     if method not in METHODS:
         raise ValueError(f"explain needs method to be one of {METHODS}; got {method!r}.")
     batch = model.preprocessing([image])
+    probabilities = _probabilities(model, batch)
     columns = 6
     if method == "attention":
         maps = attention_maps(model, batch, layers, heads)[0]
@@ -53,9 +56,10 @@ def explain(
     elif method == "rollout":
         maps, titles = rollout(model, batch), ["rollout"]
     else:
-        number = _best_class(model, batch) if target is None else target
+        number = int(probabilities.argmax()) if target is None and probabilities is not None else target
         maps, titles = relevance(model, batch, number), [f"for {_label(model, number)}"]
-    plot_overlays(seen_pixels(model, image), maps, path, titles=titles, heading=_heading(model, image), columns=columns)
+    pixels = seen_pixels(model, image)
+    plot_overlays([pixels], maps[None], path, titles=titles, heading=_heading(model, probabilities), columns=columns)
 
 
 def seen_pixels(model: Any, image: Any) -> np.ndarray:
@@ -89,20 +93,22 @@ def _titles(model: Any, layers: Layers, heads: Heads, num_heads: int) -> list[st
     return [f"layer {number}, head {head}" for number in numbers for head in names]
 
 
-def _has_logits(model: Any) -> bool:
-    return bool(model.config.num_classes) and len(model.outputs[0].shape) == 2
-
-
-def _best_class(model: Any, batch: np.ndarray) -> int | None:
-    return int(np.argmax(model.predict(batch, verbose=0)[0])) if _has_logits(model) else None
+def _probabilities(model: Any, batch: np.ndarray) -> np.ndarray | None:
+    """Returns the probabilities of one image's classes, where the model has any."""
+    if not model.config.num_classes or len(model.outputs[0].shape) != 2:
+        return None
+    with without_gradients():
+        logits = ops.convert_to_numpy(ops.cast(model(batch, training=False), "float32"))[0]
+    powers = np.exp(logits - logits.max())
+    return np.asarray(powers / powers.sum())
 
 
 def _label(model: Any, target: int | str | None) -> str:
     return str(model.labels[target] if model.labels and isinstance(target, int) else target)
 
 
-def _heading(model: Any, image: Any) -> str:
-    if not _has_logits(model):
+def _heading(model: Any, probabilities: np.ndarray | None) -> str:
+    if probabilities is None:
         return ""
-    ((label, probability),) = model.classify([image], top=1)[0]
-    return f"{label}: {100 * probability:.1f} %"
+    best = int(probabilities.argmax())
+    return f"{_label(model, best)}: {100 * probabilities[best]:.1f} %"

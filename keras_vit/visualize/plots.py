@@ -10,12 +10,11 @@ from keras_vit.pictures import new_figure, save_figure
 from keras_vit.visualize.learned import patch_filters, position_similarity
 from keras_vit.visualize.overlays import colour, overlay
 
-_MAX_COLUMNS = 16
 _LINE_COLOUR = (0.80, 0.87, 0.95)  # neither grey nor of the overlays' colours
 
 
 def plot_overlays(
-    image: Any,
+    images: Sequence[Any],
     maps: np.ndarray,
     path: str | Path,
     *,
@@ -24,42 +23,44 @@ def plot_overlays(
     columns: int = 6,
     interpolation: str = "bicubic",
 ) -> None:
-    """Draws an image, and maps of it one beside the other, into a PNG file; below each, its lowest and highest value.
+    """Draws images, and beside each one its maps, into a PNG file; below a map stand its lowest and highest value.
 
     Args:
-        image: The pixels that the model saw, as `overlay` takes them.
-        maps: (num_maps, rows, columns).
+        images: The pixels that the model saw, each as `overlay` takes them.
+        maps: (num_images, num_maps, rows, columns).
         path: The PNG file.
-        titles: One per map; none at all leaves them out.
+        titles: One for each map of an image; none at all leaves them out.
         heading: Above all.
-        columns: Maps in a row, from 1 to 16.
+        columns: Maps in a row, > 0; an image with more of them takes several rows.
         interpolation: As in `overlay`.
 
     Raises:
-        ValueError: `maps` has other axes, or the numbers of titles and maps differ.
+        ValueError: `maps` has other axes, or the numbers of images, maps and titles do not fit.
         ImportError: matplotlib is not installed.
     """
     maps = np.asarray(maps, "float32")
-    if maps.ndim != 3 or (titles and len(titles) != len(maps)):
+    if maps.ndim != 4 or len(maps) != len(images) or (titles and len(titles) != maps.shape[1]):
         raise ValueError(
-            f"plot_overlays needs maps (num_maps, rows, columns), and as many titles or none; got shape {maps.shape} "
-            f"and {len(titles)} titles."
+            "plot_overlays needs maps (num_images, num_maps, rows, columns), and a title for each of num_maps or none; "
+            f"got shape {maps.shape} for {len(images)} images and {len(titles)} titles."
         )
-    columns = max(1, min(columns, len(maps), _MAX_COLUMNS))
-    rows = -(-len(maps) // columns)
-    figure = new_figure(1.6 * (columns + 1) + 0.2, 1.95 * rows + 0.4)
+    columns = max(1, min(columns, maps.shape[1]))
+    rows = -(-maps.shape[1] // columns)
+    figure = new_figure(1.6 * (columns + 1) + 0.2, 1.95 * rows * len(images) + 0.4)
     if heading:
         figure.suptitle(heading, fontsize=10)
-    all_axes = figure.subplots(rows, columns + 1, squeeze=False)
+    all_axes = figure.subplots(rows * len(images), columns + 1, squeeze=False)
     for axes in all_axes.flatten():
         axes.set(xticks=[], yticks=[])
         axes.spines[:].set_visible(False)
-    all_axes[0, 0].imshow(overlay(image, maps[0], opacity=0))
-    for index, (axes, patch_map) in enumerate(zip(all_axes[:, 1:].flatten(), maps, strict=False)):
-        axes.imshow(overlay(image, patch_map, interpolation=interpolation))
-        axes.set_xlabel(f"{patch_map.min():.2g} to {patch_map.max():.2g}", fontsize=7)
-        if titles:
-            axes.set_title(titles[index], fontsize=8)
+    for index, image in enumerate(images):
+        own_axes = all_axes[index * rows : (index + 1) * rows]
+        own_axes[0, 0].imshow(overlay(image, maps[index, 0], opacity=0))
+        for number, (axes, patch_map) in enumerate(zip(own_axes[:, 1:].flatten(), maps[index], strict=False)):
+            axes.imshow(overlay(image, patch_map, interpolation=interpolation))
+            axes.set_xlabel(f"{patch_map.min():.2g} to {patch_map.max():.2g}", fontsize=7)
+            if titles:
+                axes.set_title(titles[number], fontsize=8)
     save_figure(figure, path)
 
 
@@ -76,10 +77,12 @@ def plot_position_similarity(model: Any, path: str | Path) -> None:
     """
     maps = position_similarity(model)
     rows, columns = maps.shape[:2]
+    lowest = float(maps.min())
     figure = new_figure(5.2, 5.2 * rows / columns + 0.6)
     axes = figure.subplots()
-    axes.imshow(_mosaic(colour(np.clip((maps + 1) / 2, 0, 1)) / 255), interpolation="nearest")
-    axes.set_title(f"similarity of positions: {rows} x {columns} maps, dark -1, bright 1", fontsize=9)
+    scaled = (maps - lowest) / max(1 - lowest, 1e-6)
+    axes.imshow(_mosaic(colour(np.clip(scaled, 0, 1)) / 255), interpolation="nearest")
+    axes.set_title(f"similarity of positions: {rows} x {columns} maps, {lowest:.2f} (dark) to 1 (bright)", fontsize=9)
     axes.set_axis_off()
     save_figure(figure, path)
 

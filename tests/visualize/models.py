@@ -1,5 +1,6 @@
 """Small models with random weights, and images for them."""
 
+import functools
 import importlib
 
 import keras
@@ -8,6 +9,7 @@ from keras import ops
 
 from keras_vit import ViT
 from keras_vit.models import catalogue
+from tests.layers.checks import randomise
 
 TINY = {
     "image_size": (8, 12),
@@ -20,16 +22,22 @@ TINY = {
 }
 
 
-def make_vit(randomise, dtype=None, **changes):
-    model = ViT(**{**TINY, **changes}, dtype=dtype)
-    randomise(model)
-    return model
+@functools.cache
+def make_vit(**changes):
+    """A tiny ViT with all weights random; equal arguments give the same model, which tests must leave as it is."""
+    return _make(ViT, TINY | changes)
 
 
-def make_tiny(architecture, randomise, dtype=None):
+@functools.cache
+def make_tiny(architecture, dtype=None):
+    """The tiny model of an architecture's own tests, likewise."""
     folder = catalogue.ARCHITECTURES[architecture].rpartition(".")[2]
     fields = importlib.import_module(f"tests.models.{folder}.configs").TINY
-    model = catalogue.model_class(architecture)(**fields, dtype=dtype)
+    return _make(catalogue.model_class(architecture), {**fields, "dtype": dtype})
+
+
+def _make(model_class, fields):
+    model = model_class(**fields)
     randomise(model)
     return model
 

@@ -29,9 +29,9 @@ def numpy_scores(model, images, layer):
 
 
 @pytest.mark.parametrize("prefix", PREFIXES)
-def test_maps_equal_numpy_and_leave_prefix_tokens_out(randomise, prefix):
+def test_maps_equal_numpy_and_leave_prefix_tokens_out(prefix):
     changes, num_prefix = PREFIXES[prefix]
-    model = make_vit(randomise, **changes)
+    model = make_vit(**changes)
     images = images_for(model)
     maps = attention_maps(model, images, [1, -1], "all")
     assert maps.shape == (2, 2, 2, 2, 3)
@@ -47,8 +47,8 @@ def test_maps_equal_numpy_and_leave_prefix_tokens_out(randomise, prefix):
         )
 
 
-def test_heads_are_averaged_chosen_or_all_there(randomise):
-    model = make_vit(randomise)
+def test_heads_are_averaged_chosen_or_all_there():
+    model = make_vit()
     images = images_for(model)
     every = attention_maps(model, images, "all", "all")
     assert every.shape == (2, 3, 2, 2, 3)
@@ -57,16 +57,16 @@ def test_heads_are_averaged_chosen_or_all_there(randomise):
     np.testing.assert_array_equal(attention_maps(model, images, -2, -2), every[:, 1:2, :1])
 
 
-def test_a_patch_may_look(randomise):
-    model = make_vit(randomise)
+def test_a_patch_may_look():
+    model = make_vit()
     images = images_for(model)
     expected = numpy_scores(model, images, 2)[:, :, 1 + 1 * 3 + 2, 1:].reshape(2, 1, 2, 2, 3)
     np.testing.assert_allclose(attention_maps(model, images, heads="all", query=(1, 2)), expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("architecture", catalogue.ARCHITECTURES)
-def test_every_architecture_shows_its_attention_in_half_precision_too(randomise, architecture):
-    model = make_tiny(architecture, randomise, "mixed_bfloat16")
+def test_every_architecture_shows_its_attention_in_half_precision_too(architecture):
+    model = make_tiny(architecture, "mixed_bfloat16")
     images = images_for(model, batch=1)
     maps = attention_maps(model, images, "all")
     assert maps.shape[:3] == (1, model.config.depth, 1)
@@ -80,21 +80,20 @@ def test_every_architecture_shows_its_attention_in_half_precision_too(randomise,
 
 
 @pytest.mark.parametrize("dtype", ["mixed_float16", "mixed_bfloat16"])
-def test_half_precision_shows_about_the_same(randomise, dtype):
-    model, half = make_vit(randomise), make_vit(randomise, dtype)
-    half.set_weights(model.get_weights())
+def test_half_precision_shows_about_the_same(dtype):
+    model, half = make_vit(), make_vit(dtype=dtype)
     images = images_for(model)
     np.testing.assert_allclose(attention_maps(half, images), attention_maps(model, images), atol=0.02)
 
 
-def test_images_of_any_size_have_maps_of_their_own_grid(randomise):
-    model = make_vit(randomise, image_size=None, position_grid=(2, 3))
+def test_images_of_any_size_have_maps_of_their_own_grid():
+    model = make_vit(image_size=None, position_grid=(2, 3))
     images = np.zeros((1, 16, 8, 3), "float32")
     assert attention_maps(model, images).shape == (1, 1, 1, 4, 2)
 
 
-def test_only_the_layers_asked_for_show_attention_and_no_later_one_runs(randomise, monkeypatch):
-    model = make_vit(randomise)
+def test_only_the_layers_asked_for_show_attention_and_no_later_one_runs(monkeypatch):
+    model = make_vit()
     shown, run = [], []
     scores, call = TransformerEncoder.attention_scores, TransformerEncoder.call
     monkeypatch.setattr(
@@ -110,8 +109,8 @@ def test_only_the_layers_asked_for_show_attention_and_no_later_one_runs(randomis
     assert set(run) == {"encoder_0"}
 
 
-def test_memory_holds_the_weights_of_one_image_and_layer(randomise, monkeypatch):
-    model = make_vit(randomise)
+def test_memory_holds_the_weights_of_one_image_and_layer(monkeypatch):
+    model = make_vit()
     sizes = []
     scores = TransformerEncoder.attention_scores
 
@@ -137,15 +136,15 @@ def test_memory_holds_the_weights_of_one_image_and_layer(randomise, monkeypatch)
     ],
     ids=str,
 )
-def test_what_is_out_of_range_is_refused(randomise, arguments, message):
-    model = make_vit(randomise)
+def test_what_is_out_of_range_is_refused(arguments, message):
+    model = make_vit()
     with pytest.raises(ValueError, match=f"attention_maps .*{message}"):
         attention_maps(model, images_for(model, batch=1), **arguments)
 
 
 @pytest.mark.parametrize("shape", [(8, 12, 3), (1, 12, 8, 3), (1, 8, 12, 1), (0, 8, 12, 3)])
-def test_images_of_another_shape_are_refused(randomise, shape):
-    model = make_vit(randomise)
+def test_images_of_another_shape_are_refused(shape):
+    model = make_vit()
     with pytest.raises(ValueError, match=r"attention_maps needs model input, \(batch, 8, 12, 3\); got shape"):
         attention_maps(model, np.zeros(shape, "float32"))
 
@@ -158,8 +157,8 @@ def test_a_model_without_attention_is_refused():
             attention_maps(model, np.zeros((1, 8, 8, 3), "float32"))
 
 
-def test_layers_with_different_numbers_of_heads_are_asked_one_by_one(randomise):
-    model = make_tiny("Swin", randomise)
+def test_layers_with_different_numbers_of_heads_are_asked_one_by_one():
+    model = make_tiny("Swin")
     images = images_for(model, batch=1)
     with pytest.raises(ValueError, match=r"same number of heads for heads='all'; got layers with \[1, 1, 2, 2\]"):
         attention_maps(model, images, "all", "all")

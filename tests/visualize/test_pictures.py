@@ -61,15 +61,17 @@ def test_what_cannot_be_drawn_is_refused(patch_map, options, message):
 
 
 def test_overlays_are_drawn_in_rows(tmp_path):
-    sizes = []
-    for num_maps in (1, 2, 3):
-        path = tmp_path / "maps.png"
-        plot_overlays(np.zeros((8, 8), "uint8"), np.ones((num_maps, 2, 2)), path, columns=2, heading="a $ b")
+    sizes, path = [], tmp_path / "maps.png"
+    for num_images, num_maps in ((1, 1), (1, 2), (1, 3), (2, 2)):
+        images, maps = [np.zeros((8, 8), "uint8")] * num_images, np.ones((num_images, num_maps, 2, 2))
+        plot_overlays(images, maps, path, columns=2, heading="a $ b")
         sizes.append(size_of(path))
-    assert sizes[0][0] < sizes[1][0] == sizes[2][0]
-    assert sizes[0][1] == sizes[1][1] < sizes[2][1]
-    with pytest.raises(ValueError, match="and as many titles or none; got shape .* and 1 titles"):
-        plot_overlays(np.zeros((8, 8), "uint8"), np.ones((2, 2, 2)), path, titles=["one"])
+    assert sizes[0][0] < sizes[1][0] == sizes[2][0] == sizes[3][0]
+    assert sizes[0][1] == sizes[1][1] < sizes[2][1] == sizes[3][1]
+    with pytest.raises(ValueError, match="for 1 images and 1 titles"):
+        plot_overlays(images[:1], maps[:1], path, titles=["one"])
+    with pytest.raises(ValueError, match="got shape .* for 1 images"):
+        plot_overlays(images[:1], maps, path)
 
 
 @pytest.mark.parametrize(
@@ -82,25 +84,25 @@ def test_overlays_are_drawn_in_rows(tmp_path):
     ],
     ids=str,
 )
-def test_an_image_is_explained_in_a_png_file(randomise, image, tmp_path, options):
-    model = make_vit(randomise, depth=2)
-    model.labels = ("ant", "bee", "cat", "dog")
+def test_an_image_is_explained_in_a_png_file(image, tmp_path, monkeypatch, options):
+    model = make_vit()
+    monkeypatch.setattr(model, "labels", ("ant", "bee", "cat", "dog"))
     explain(model, image, tmp_path / "new" / "out.png", **options)
     assert size_of(tmp_path / "new" / "out.png")[0] > 300
 
 
-def test_models_without_head_or_labels_are_explained_too(randomise, image, tmp_path):
-    explain(make_vit(randomise, depth=1, num_classes=0), image, tmp_path / "out.png")
-    explain(make_vit(randomise, depth=1), image, tmp_path / "out.png", "relevance", target=2)
-    explain(make_tiny("Swin", randomise), image, tmp_path / "out.png", layers="all")
+def test_models_without_head_or_labels_are_explained_too(image, tmp_path):
+    explain(make_vit(num_classes=0), image, tmp_path / "out.png")
+    explain(make_vit(), image, tmp_path / "out.png", "relevance", target=2)
+    explain(make_tiny("Swin"), image, tmp_path / "out.png", layers="all")
     with pytest.raises(ValueError, match=r"explain needs method to be one of .* got 'magic'"):
-        explain(make_vit(randomise), image, tmp_path / "other.png", "magic")
+        explain(make_vit(), image, tmp_path / "other.png", "magic")
     assert not (tmp_path / "other.png").exists()
 
 
-def test_the_pixels_shown_are_those_that_the_model_sees(randomise):
-    model = make_vit(randomise)
-    model.preprocessing = Preprocessing(image_size=(8, 12), crop_fraction=0.5)
+def test_the_pixels_shown_are_those_that_the_model_sees(monkeypatch):
+    model = make_vit()
+    monkeypatch.setattr(model, "preprocessing", Preprocessing(image_size=(8, 12), crop_fraction=0.5))
     pixels = np.zeros((200, 300, 3), "uint8")
     pixels[60:140, 90:210] = 255  # inside of the centre crop, which keeps 50:150, 75:225
     shown = seen_pixels(model, pixels)
@@ -108,14 +110,14 @@ def test_the_pixels_shown_are_those_that_the_model_sees(randomise):
     rows, columns = (np.flatnonzero((shown[..., 0] > 127).any(axis=axis)) for axis in (1, 0))
     assert (rows[0], rows[-1]) == pytest.approx((33.6, 302.4), abs=2)
     assert (columns[0], columns[-1]) == pytest.approx((50.4, 453.6), abs=2)
-    assert seen_pixels(make_vit(randomise, in_channels=1), pixels[..., 0]).shape == (336, 504, 3)
+    assert seen_pixels(make_vit(in_channels=1), pixels[..., 0]).shape == (336, 504, 3)
     with pytest.raises(ValueError, match="needs images of 1 or 3 channels; got 2"):
-        seen_pixels(make_vit(randomise, in_channels=2), pixels[..., :2])
+        seen_pixels(make_vit(in_channels=2), pixels[..., :2])
 
 
-def test_positions_and_filters_are_drawn(randomise, tmp_path):
+def test_positions_and_filters_are_drawn(tmp_path):
     for channels in (3, 5):
-        model = make_vit(randomise, in_channels=channels)
+        model = make_vit(in_channels=channels)
         plot_patch_filters(model, tmp_path / "filters.png")
         assert size_of(tmp_path / "filters.png")[0] > 300
     plot_position_similarity(model, tmp_path / "positions.png")

@@ -29,8 +29,8 @@ def matrices(model, images, fuse, num_discarded=0):
 @pytest.mark.parametrize(
     ("fusion", "discard_ratio", "num_discarded"), [("mean", 0.0, 0), ("max", 0.5, 4), ("min", 0.5, 4)]
 )
-def test_maps_equal_the_product_of_all_matrices(randomise, fusion, discard_ratio, num_discarded):
-    model = make_vit(randomise, num_register_tokens=1)  # 8 tokens
+def test_maps_equal_the_product_of_all_matrices(fusion, discard_ratio, num_discarded):
+    model = make_vit(num_register_tokens=1)  # 8 tokens
     images = images_for(model)
     first, second, third = np.moveaxis(matrices(model, images, FUSIONS[fusion], num_discarded), 1, 0)
     expected = (third @ second @ first)[:, 0, 2:].reshape(2, 2, 3)
@@ -39,8 +39,8 @@ def test_maps_equal_the_product_of_all_matrices(randomise, fusion, discard_ratio
     np.testing.assert_allclose(maps, expected, atol=1e-5)
 
 
-def test_one_patch_may_be_the_start(randomise):
-    model = make_vit(randomise)
+def test_one_patch_may_be_the_start():
+    model = make_vit()
     images = images_for(model)
     first, second, third = np.moveaxis(matrices(model, images, np.mean), 1, 0)
     expected = (third @ second @ first)[:, 1 + 1 * 3 + 1, 1:].reshape(2, 2, 3)
@@ -48,8 +48,8 @@ def test_one_patch_may_be_the_start(randomise):
 
 
 @pytest.mark.parametrize(("discard_ratio", "patches"), [(0.0, [(0, 0), (0, 2), (1, 1)]), (0.9, [(1, 2)])])
-def test_rollout_of_identity_attention_is_the_identity(randomise, monkeypatch, discard_ratio, patches):
-    model = make_vit(randomise)
+def test_rollout_of_identity_attention_is_the_identity(monkeypatch, discard_ratio, patches):
+    model = make_vit()
     images = images_for(model, batch=1)
     eye = np.broadcast_to(np.eye(7, dtype="float32"), (1, 2, 7, 7))
     monkeypatch.setattr(TransformerEncoder, "attention_scores", lambda self, tokens: ops.convert_to_tensor(eye))
@@ -60,14 +60,14 @@ def test_rollout_of_identity_attention_is_the_identity(randomise, monkeypatch, d
     assert not rollout(model, images).any()  # all that the class token has stays its own
 
 
-def test_without_prefix_tokens_nothing_is_lost(randomise):
-    model = make_vit(randomise, use_class_token=False, pooling="mean")
+def test_without_prefix_tokens_nothing_is_lost():
+    model = make_vit(use_class_token=False, pooling="mean")
     np.testing.assert_allclose(rollout(model, images_for(model), "max", 0.3).sum(axis=(1, 2)), 1, rtol=1e-5)
 
 
 @pytest.mark.parametrize("architecture", ["PyramidViT", "Swin"])
-def test_attention_that_is_not_global_is_refused(randomise, architecture):
-    model = make_tiny(architecture, randomise)
+def test_attention_that_is_not_global_is_refused(architecture):
+    model = make_tiny(architecture)
     with pytest.raises(ValueError, match="rollout needs global attention in every layer, on one grid"):
         rollout(model, images_for(model, batch=1))
 
@@ -80,7 +80,7 @@ def test_attention_that_is_not_global_is_refused(randomise, architecture):
         ({"query": (0, 3)}, r"got \(0, 3\)"),
     ],
 )
-def test_what_is_out_of_range_is_refused(randomise, arguments, message):
-    model = make_vit(randomise)
+def test_what_is_out_of_range_is_refused(arguments, message):
+    model = make_vit()
     with pytest.raises(ValueError, match=f"rollout .*{message}"):
         rollout(model, images_for(model, batch=1), **arguments)

@@ -12,8 +12,8 @@ def cosine(first, second):
     return first @ second / np.linalg.norm(first) / np.linalg.norm(second)
 
 
-def test_patches_are_compared_by_their_tokens(randomise):
-    model = make_vit(randomise, num_register_tokens=2)
+def test_patches_are_compared_by_their_tokens():
+    model = make_vit(num_register_tokens=2)
     images = images_for(model)
     tokens = to_numpy(model.features(images, layers=1))[:, 3:]
     maps = patch_similarity(model, images, (1, 0), layer=1)
@@ -25,8 +25,8 @@ def test_patches_are_compared_by_their_tokens(randomise):
                 assert maps[image, row, column] == pytest.approx(expected, abs=1e-5)
 
 
-def test_stages_have_similarity_on_their_own_grid(randomise):
-    model = make_tiny("Swin", randomise)
+def test_stages_have_similarity_on_their_own_grid():
+    model = make_tiny("Swin")
     images = images_for(model)
     grid = to_numpy(model.features(images, layers=-1))
     maps = patch_similarity(model, images, (2, 3))
@@ -38,14 +38,14 @@ def test_stages_have_similarity_on_their_own_grid(randomise):
 @pytest.mark.parametrize(
     ("patch", "layer", "message"), [((2, 0), -1, r"got \(2, 0\)"), ((0,), -1, r"got \(0,\)"), ((0, 0), 3, "got 3")]
 )
-def test_patches_and_layers_out_of_range_are_refused(randomise, patch, layer, message):
-    model = make_vit(randomise)
+def test_patches_and_layers_out_of_range_are_refused(patch, layer, message):
+    model = make_vit()
     with pytest.raises(ValueError, match=f"patch_similarity needs .*{message}"):
         patch_similarity(model, images_for(model), patch, layer)
 
 
-def test_positions_are_compared_by_their_vectors(randomise):
-    model = make_vit(randomise)
+def test_positions_are_compared_by_their_vectors():
+    model = make_vit()
     table = numpy_reference.weights_of(model.get_layer("positional_encoding"))["table"]
     maps = position_similarity(model)
     assert maps.shape == (2, 3, 2, 3)
@@ -53,8 +53,8 @@ def test_positions_are_compared_by_their_vectors(randomise):
         assert maps[place] == pytest.approx(cosine(table[place[:2]], table[place[2:]]), abs=1e-5)
 
 
-def test_filters_are_principal_components_of_the_kernel(randomise):
-    model = make_vit(randomise, embed_dim=60, num_heads=2)
+def test_filters_are_principal_components_of_the_kernel():
+    model = make_vit(embed_dim=60, num_heads=2)
     kernel = numpy_reference.weights_of(model.get_layer("patch_embedding"))["kernel"]
     covariance = np.cov(kernel.reshape(48, 60))
     filters = patch_filters(model, 3)
@@ -67,11 +67,11 @@ def test_filters_are_principal_components_of_the_kernel(randomise):
     assert len(patch_filters(model)) == 28
 
 
-def test_what_a_model_lacks_is_refused(randomise):
-    for model in (make_vit(randomise, positional_encoding="none"), make_tiny("Swin", randomise)):
+def test_what_a_model_lacks_is_refused():
+    for model in (make_vit(positional_encoding="none"), make_tiny("Swin")):
         with pytest.raises(ValueError, match="position_similarity needs a model with a table of positions"):
             position_similarity(model)
     with pytest.raises(ValueError, match="patch_filters needs num_filters from 1 to 8 for this model; got 9"):
-        patch_filters(make_vit(randomise), 9)
+        patch_filters(make_vit(), 9)
     with pytest.raises(ValueError, match="patch_filters needs a model with a PatchEmbedding"):
         patch_filters(None)
