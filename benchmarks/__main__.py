@@ -12,9 +12,10 @@ from typing import Annotated
 
 import typer
 
-from benchmarks.contenders import CONTENDERS, SIZES, Job
+from benchmarks.contenders import CONTENDERS, Job
 from benchmarks.machine import BusyMeter, describe
 from benchmarks.measurements import CEILING, Settings, imports, peaks, rematerialization, start_up, throughput
+from benchmarks.models import MODELS
 from benchmarks.rotation import console
 
 PACKAGES = [name for name in CONTENDERS if name != CEILING]
@@ -49,7 +50,7 @@ ClockOption = Annotated[
     Clock, typer.Option(help="processor: seconds of work shared among all cores, for a machine busy with other things.")
 ]
 OutOption = Annotated[bool, typer.Option("--out", help="Also write benchmarks/results/DATE-NAME-BACKEND.md.")]
-ModelsOption = Annotated[str, typer.Option(help=f"Comma-separated: {', '.join(SIZES)}.")]
+ModelsOption = Annotated[str, typer.Option(help=f"Comma-separated: {', '.join(MODELS)}.")]
 BatchOption = Annotated[str, typer.Option(help="Images a call, comma-separated.")]
 DtypeOption = Annotated[str, typer.Option(help="Comma-separated: float32, bfloat16 (mixed_bfloat16 in Keras).")]
 
@@ -116,7 +117,7 @@ def build(
 ) -> None:
     """Seconds to build with random weights, to load from a folder, and of the first call, in fresh processes."""
     settings = settings_from(backend, contenders, repeats, quick)
-    finish("build", settings, [start_up(settings, model) for model in words(models, SIZES)], out)
+    finish("build", settings, [start_up(settings, model) for model in words(models, MODELS)], out)
 
 
 @app.command()
@@ -202,7 +203,7 @@ def jobs_from(task: str, models: str, batch: str, dtype: str, xla: bool = False)
         raise typer.BadParameter(f"--batch needs whole numbers >= 1, comma-separated; got {batch!r}.")
     return [
         Job(task=task, model=model, batch=int(size), dtype=name, xla=xla)
-        for model in words(models, SIZES)
+        for model in words(models, MODELS)
         for size in batch.split(",")
         for name in words(dtype, ("float32", "bfloat16"))
     ]

@@ -1,4 +1,4 @@
-"""What is measured: the same ViT in each package, with random weights, built and run as its users do it.
+"""What is measured: the same model in each package, with random weights, built and run as its users do it.
 
 Only worker processes import this module's packages, and only when asked: importing is one of the measurements.
 """
@@ -11,13 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-NUM_CLASSES = 1000
-IMAGE_SIZE = 224
-PATCH_SIZE = 16
-
-# Width, depth and heads of the models; the feed-forward part is four times as wide.
-SIZES = {"ti16": (192, 12, 3), "s16": (384, 12, 6), "b16": (768, 12, 12)}
-TIMM_NAMES = {"ti16": "vit_tiny_patch16_224", "s16": "vit_small_patch16_224", "b16": "vit_base_patch16_224"}
+from benchmarks.models import MODELS, NUM_CLASSES, build
 
 # The largest product of a ViT-B/16 feed-forward layer at batch 8: tokens, embed_dim, mlp_dim.
 CEILING_SIZES = (1576, 768, 3072)
@@ -28,7 +22,7 @@ class Job:
     """One thing to measure."""
 
     task: str = "forward"  # "forward" or "train"
-    model: str = "b16"  # a key of SIZES
+    model: str = "b16"  # a key of MODELS
     batch: int = 8  # images a call
     dtype: str = "float32"  # "float32" or "bfloat16"
     xla: bool = False  # jit_compile=True for the Keras packages; otherwise Keras' own choice
@@ -84,7 +78,7 @@ class KerasContender(Contender):
         keras.config.set_dtype_policy("mixed_bfloat16" if job.dtype == "bfloat16" else "float32")
         self.model = self.make_model(job.model)
 
-    def make_model(self, size: str) -> Any:
+    def make_model(self, name: str) -> Any:
         """Builds the classifier with random weights."""
         raise NotImplementedError
 
@@ -112,24 +106,24 @@ class KerasVit(KerasContender):
 
     imports = ("keras", "keras_vit")
 
-    def make_model(self, size: str) -> Any:
+    def make_model(self, name: str) -> Any:
         import keras_vit
 
-        return keras_vit.ViT.from_preset(f"vit_{size}", load_weights=False)
+        return keras_vit.from_preset(MODELS[name].preset, load_weights=False)
 
     def load(self, job: Job, folder: Path) -> None:
         import keras_vit
 
-        self.model = keras_vit.ViT.from_preset(str(folder))
+        self.model = keras_vit.from_preset(str(folder))
 
 
 class KerasVitRemat(KerasVit):
     """This package, with gradient checkpointing."""
 
-    def make_model(self, size: str) -> Any:
+    def make_model(self, name: str) -> Any:
         import keras_vit
 
-        return keras_vit.ViT.from_preset(f"vit_{size}", load_weights=False, remat=True)
+        return keras_vit.from_preset(MODELS[name].preset, load_weights=False, remat=True)
 
 
 class KerasHub(KerasContender):
@@ -137,24 +131,13 @@ class KerasHub(KerasContender):
 
     imports = ("keras", "keras_hub")
 
-    def make_model(self, size: str) -> Any:
-        import keras_hub
-
-        embed_dim, depth, num_heads = SIZES[size]
-        backbone = keras_hub.models.ViTBackbone(
-            image_shape=(IMAGE_SIZE, IMAGE_SIZE, 3),
-            patch_size=PATCH_SIZE,
-            num_layers=depth,
-            num_heads=num_heads,
-            hidden_dim=embed_dim,
-            mlp_dim=4 * embed_dim,
-        )
-        return keras_hub.models.ViTImageClassifier(backbone=backbone, num_classes=NUM_CLASSES)
+    def make_model(self, name: str) -> Any:
+        return build("KerasHub", name, MODELS[name].keras_hub)
 
     def load(self, job: Job, folder: Path) -> None:
         import keras_hub
 
-        self.model = keras_hub.models.ViTImageClassifier.from_preset(str(folder))
+        self.model = keras_hub.models.ImageClassifier.from_preset(str(folder))
 
 
 class TorchContender(Contender):
@@ -168,7 +151,7 @@ class TorchContender(Contender):
     def build(self, job: Job) -> None:
         self.model = self.make_model(job.model)
 
-    def make_model(self, size: str) -> Any:
+    def make_model(self, name: str) -> Any:
         """Builds the classifier with random weights."""
         raise NotImplementedError
 
@@ -213,10 +196,10 @@ class Timm(TorchContender):
 
     imports = ("torch", "timm")
 
-    def make_model(self, size: str) -> Any:
+    def make_model(self, name: str) -> Any:
         import timm
 
-        return timm.create_model(TIMM_NAMES[size], pretrained=False)
+        return timm.create_model(MODELS[name].timm, pretrained=False)
 
     def save(self, folder: Path) -> None:
         from safetensors.torch import save_model
@@ -228,7 +211,7 @@ class Timm(TorchContender):
         import timm
 
         path = folder / "model.safetensors"
-        self.model = timm.create_model(TIMM_NAMES[job.model], pretrained=False, checkpoint_path=str(path))
+        self.model = timm.create_model(MODELS[job.model].timm, pretrained=False, checkpoint_path=str(path))
 
 
 class Transformers(TorchContender):
@@ -239,23 +222,13 @@ class Transformers(TorchContender):
     def import_packages(self) -> dict[str, float]:
         seconds = super().import_packages()
         start = time.perf_counter()
-        from transformers import ViTForImageClassification  # noqa: F401 (the top module imports its parts when used)
+        from transformers import AutoModelForImageClassification  # noqa: F401 (parts are imported when used)
 
         seconds["transformers"] += time.perf_counter() - start
         return seconds
 
-    def make_model(self, size: str) -> Any:
-        import transformers
-
-        embed_dim, depth, num_heads = SIZES[size]
-        config = transformers.ViTConfig(
-            hidden_size=embed_dim,
-            num_hidden_layers=depth,
-            num_attention_heads=num_heads,
-            intermediate_size=4 * embed_dim,
-            num_labels=NUM_CLASSES,
-        )
-        return transformers.ViTForImageClassification(config)
+    def make_model(self, name: str) -> Any:
+        return build("transformers", name, MODELS[name].transformers)
 
     def logits_of(self, outputs: Any) -> Any:
         return outputs.logits
@@ -266,7 +239,7 @@ class Transformers(TorchContender):
     def load(self, job: Job, folder: Path) -> None:
         import transformers
 
-        self.model = transformers.ViTForImageClassification.from_pretrained(str(folder))
+        self.model = transformers.AutoModelForImageClassification.from_pretrained(str(folder))
 
 
 class Ceiling(Contender):
@@ -311,21 +284,15 @@ def batch_of(job: Job) -> tuple[Any, Any]:
     """Normalised random images (batch, height, width, 3) and one-hot labels."""
     import numpy as np
 
-    rng = np.random.default_rng(0)
-    images = rng.standard_normal((job.batch, IMAGE_SIZE, IMAGE_SIZE, 3), dtype="float32")
+    rng, size = np.random.default_rng(0), MODELS[job.model].image_size
+    images = rng.standard_normal((job.batch, size, size, 3), dtype="float32")
     labels = np.eye(NUM_CLASSES, dtype="float32")[rng.integers(NUM_CLASSES, size=job.batch)]
     return images, labels
 
 
 def flops_of_forward(model: str) -> float:
     """Floating point operations of the matrix products of one image; a training step takes three times as many."""
-    embed_dim, depth, _ = SIZES[model]
-    num_patches = (IMAGE_SIZE // PATCH_SIZE) ** 2
-    num_tokens = num_patches + 1
-    dense = 12 * embed_dim**2  # query, key, value, projection, and twice four times the width
-    attention = 2 * num_tokens * embed_dim
-    layers = depth * num_tokens * (dense + attention)
-    return 2.0 * (layers + num_patches * PATCH_SIZE**2 * 3 * embed_dim + embed_dim * NUM_CLASSES)
+    return 2.0 * MODELS[model].macs
 
 
 def flops_of_ceiling() -> float:
