@@ -72,8 +72,7 @@ def test_the_full_depth_gives_the_outputs_of_timm(tmp_path):
         assert_close(each, other)
 
 
-# What timm's interpolation does in a way that PyTorch wants done otherwise.
-@pytest.mark.filterwarnings("ignore:Using a non-tuple sequence")
+@pytest.mark.filterwarnings("ignore::UserWarning:timm")  # PyTorch wants the interpolation of tables done otherwise
 # Another size: windows that stay, that get smaller with the grid, and that are chosen anew; timm resamples its tables.
 @pytest.mark.parametrize(
     ("architecture", "changes", "arguments"),
