@@ -70,11 +70,23 @@ def save_for_transformers(model: Any, folder: str | os.PathLike[str]) -> Path:
 
 def _collect(model: Any, entries: list[checkpoints.Entry]) -> dict[str, Any]:
     quantization.require_float(model)
+    _require_described(model)
     tensors = checkpoints.collect(whole_values(lora.merged_weights(model)), entries)
     broken = [name for name, array in tensors.items() if not np.isfinite(array).all()]
     if broken:
         raise ValueError(f"Saving needs finite weights; got NaN or infinity in {', '.join(broken[:5])}.")
     return tensors
+
+
+def _require_described(model: Any) -> None:
+    """Raises where a model has layers that no config describes."""
+    described = {entry.variable.split("/")[0] for entry in model.canonical_entries(model.config)}
+    own = sorted({path.split("/")[0] for path in model.weights_by_path()} - described)
+    if own:
+        raise ValueError(
+            f"Preset folders and Hub repositories hold models that their config describes; the layer {own[0]!r} of "
+            "this one was given to it. Save it as a Keras file: model.save('model.keras')."
+        )
 
 
 def _write(

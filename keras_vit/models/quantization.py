@@ -8,6 +8,8 @@ from typing import Any
 
 import keras
 
+from keras_vit.models.paths import path_in
+
 
 def quantize(model: Any, mode: Any, config: Any, filters: Any) -> None:
     """Quantises layers in place; arguments as in `VisionModel.quantize`."""
@@ -52,12 +54,7 @@ def require_float(model: Any) -> None:
 
 
 def _dense_layers(model: Any) -> dict[str, Any]:
-    return {
-        layer.name + part.path[len(layer.path) :]: part
-        for layer in model.layers
-        for part in layer._flatten_layers()
-        if _is_dense(part)
-    }
+    return {path_in(layer, part): part for layer in model.layers for part in layer._flatten_layers() if _is_dense(part)}
 
 
 def _quantize(model: Any, layers: list[Any], mode: Any, config: Any) -> None:

@@ -29,7 +29,7 @@ def roles_of(model: Any) -> dict[str, Role]:
         ValueError: The architecture's table has no role for a variable.
     """
     table = model.variable_roles(model.config)
-    roles = {path: table.get(path.rpartition("/")[0]) for path in model.weights_by_path()}
+    roles = {path: table.get(path.rpartition("/")[0]) or _role_in_stem(path) for path in model.weights_by_path()}
     missing = [path for path, role in roles.items() if role is None]
     if missing:
         raise ValueError(
@@ -37,6 +37,13 @@ def roles_of(model: Any) -> dict[str, Role]:
             "the architecture's table, variable_roles."
         )
     return {path: role for path, role in roles.items() if role is not None}
+
+
+def _role_in_stem(path: str) -> Role | None:
+    """A stem that the user built is patch embedding, but for its norms."""
+    layer, *_, name = path.split("/")
+    is_norm = name in ("gamma", "beta", "moving_mean", "moving_variance")
+    return Role("norm" if is_norm else "patch", 0) if layer == "stem" else None
 
 
 def select(model: Any, names: Iterable[str], depths: int | Collection[int] | None = None) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from keras_vit.models.allocator import keep_freed_memory
 from keras_vit.models.config import ModelConfig
 from keras_vit.models.inference_methods import InferenceMethods
 from keras_vit.models.input_checks import check_mesh
+from keras_vit.models.paths import path_in
 from keras_vit.models.preset_methods import PresetMethods
 from keras_vit.models.roles import Role
 from keras_vit.models.training_methods import TrainingMethods
@@ -40,9 +41,10 @@ class VisionModel(PresetMethods, InferenceMethods, TrainingMethods):
         remat: bool = False,
         name: str | None = None,
         trainable: bool = True,
+        parts: dict[str, Any] | None = None,  # of the graph, which no config describes
         **fields: Any,
     ) -> None:
-        if not isinstance(config, self.config_class | None):
+        if config is not None and type(config) is not self.config_class:
             raise TypeError(
                 f"{type(self).__name__} needs config to be a {self.config_class.__name__}; got {config!r}. "
                 "Pass fields by name, as in ViT(depth=9)."
@@ -52,7 +54,7 @@ class VisionModel(PresetMethods, InferenceMethods, TrainingMethods):
         keep_freed_memory()
         policy = keras.dtype_policies.get(dtype)
         with self._remat_scope(config) if remat else contextlib.nullcontext():
-            inputs, outputs = self.build_graph(config, policy)
+            inputs, outputs = self.build_graph(config, policy, **(parts or {}))
         super().__init__(inputs=inputs, outputs=outputs, name=name or type(self).__name__.lower())
         self.dtype_policy = policy
         self.trainable = trainable
@@ -122,9 +124,7 @@ class VisionModel(PresetMethods, InferenceMethods, TrainingMethods):
 
     def weights_by_path(self) -> dict[str, Any]:
         """Returns every weight by layer name and path in the layer, wherever the model was built."""
-        return {
-            layer.name + weight.path[len(layer.path) :]: weight for layer in self.layers for weight in layer.weights
-        }
+        return {path_in(layer, weight): weight for layer in self.layers for weight in layer.weights}
 
     @staticmethod
     def _remat_scope(config: Any) -> keras.RematScope:

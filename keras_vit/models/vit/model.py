@@ -1,6 +1,6 @@
 """The Vision Transformer: patches become tokens, encoder layers mix them, a head scores the classes."""
 
-from typing import Any
+from typing import Any, Self
 
 import keras
 import numpy as np
@@ -42,6 +42,12 @@ class ViT(VisionModel):
         remat: Whether training computes what is inside the encoder layers a second time instead of keeping it in memory
             (gradient checkpointing). Saved in `.keras` files, but not with presets.
         name: Name of the model.
+        stem: A functional `keras.Model` whose feature map the ViT reads in place of pixels, such as
+            `keras.applications.ResNet50V2(include_top=False)`; it is copied, weights and all, into the layer "stem".
+            Patches are then whole places of its map: `patch_size`, in pixels as ever, is a multiple of the stem's
+            strides, and equal to them where it is not given. `preprocessing` makes what the stem expects; where that is
+            more than a mean and a standard deviation, put it into the stem as layers. Such a model is saved as `.keras`
+            file only.
         fields: Fields of `ViTConfig`, instead of or on top of `config`: `ViT(image_size=32, patch_size=4)`.
 
     Call:
@@ -49,12 +55,23 @@ class ViT(VisionModel):
 
     Raises:
         ConfigError: A ValueError that lists every wrong field with its range.
+        TypeError: The stem is no functional model.
+        ValueError: The stem does not take the model's images, or its map does not make whole patches.
 
     Source: Dosovitskiy et al., "An Image is Worth 16x16 Words", 2021, arXiv 2010.11929.
     """
 
     config_class = ViTConfig
     config: ViTConfig
+
+    def __init__(self, config: ViTConfig | None = None, *, stem: keras.Model | None = None, **arguments: Any) -> None:
+        if stem is None:
+            super().__init__(config, **arguments)
+            return
+        stem = stems.copy_of(stem)
+        if config is None and "patch_size" not in arguments:
+            arguments["patch_size"] = stems.usual_patch_size(stem, arguments)
+        super().__init__(config, parts={"stem": stem}, **arguments)
 
     @staticmethod
     def build_graph(config: ViTConfig, dtype: Any, stem: Any = None) -> tuple[Any, Any]:
@@ -142,6 +159,16 @@ class ViT(VisionModel):
     count_macs = staticmethod(count_macs)
     count_weights = staticmethod(count_weights)
     papers = staticmethod(papers)
+
+    def get_config(self) -> dict[str, Any]:
+        stem = next((layer for layer in self.layers if layer.name == stems.NAME), None)
+        return super().get_config() | ({} if stem is None else {"stem": keras.saving.serialize_keras_object(stem)})
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Self:
+        if "stem" in config:
+            config = {**config, "stem": keras.saving.deserialize_keras_object(config["stem"], custom_objects)}
+        return super().from_config(config, custom_objects)
 
     @staticmethod
     def pyramid_layers(config: ViTConfig) -> dict[int, str]:
