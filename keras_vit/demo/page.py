@@ -16,7 +16,7 @@ def launch(
 
     Args:
         preset: As in `from_preset`, with weights.
-        port: To serve at, 0 to 65535; None takes the first free one from 7860.
+        port: To serve at, 1 to 65535; None takes the first free one from 7860.
         opens_browser: Whether to open the page in the browser of this machine.
         arguments: Further ones of `gradio.Blocks.launch`.
 
@@ -66,10 +66,11 @@ def build_page(preset: str | os.PathLike[str], *, top: int = 5) -> Any:
         # Gradio would open the file, and say of a broken one no more than "Error".
         picture.preprocess = lambda payload: None if payload is None else payload.path
         gradio.on(
-            [picture.change, layer.release],
+            [picture.change, layer.change],
             answer,
             [picture, layer],
             [classes, attention],
+            trigger_mode="always_last",  # of all places that the slider passes, the one where it stops
             concurrency_limit=1,  # Keras models are not made for calls from several threads at once
             api_name="answer",
         )

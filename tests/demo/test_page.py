@@ -5,11 +5,10 @@ Needs Gradio, Playwright and Chromium (`apt-get install chromium`); skipped wher
 
 import shutil
 
-import numpy as np
 import pytest
 from PIL import Image
 
-from keras_vit import data, demo
+from keras_vit import demo
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]  # of Gradio's and its server's
 
@@ -20,7 +19,7 @@ CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", 
 def address():
     """Where the page of vit_digits is served."""
     pytest.importorskip("gradio")
-    _, address, _ = demo.launch("vit_digits", port=0, prevent_thread_lock=True, quiet=True)
+    _, address, _ = demo.launch("vit_digits", prevent_thread_lock=True, quiet=True)
     return address
 
 
@@ -32,7 +31,7 @@ def page(address):
     with api.sync_playwright() as player:
         browser = player.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         opened = browser.new_page(viewport={"width": 1100, "height": 1500})
-        opened.set_default_timeout(60_000)
+        opened.set_default_timeout(30_000)
         asked = []
         opened.on("request", lambda request: asked.append(request.url))
         opened.goto(address)
@@ -47,15 +46,14 @@ def drop(page, path):
 
 @pytest.fixture
 def seven(tmp_path):
-    """A real digit of the test images, as a file of usual size."""
-    images, labels = next(iter(data.load("digits", batch_size=64)[1]))
-    digit = np.asarray(images)[np.argmax(np.asarray(labels) == 7)]
-    digit = (255 * (digit - digit.min()) / np.ptp(digit)).astype("uint8")[..., 0]
-    Image.fromarray(digit).resize((160, 160), Image.Resampling.NEAREST).save(tmp_path / "seven.png")
+    """A handwritten digit, as a file of usual size."""
+    digits = pytest.importorskip("sklearn.datasets").load_digits()
+    pixels = (digits.images[7] * 255 / 16).astype("uint8")
+    Image.fromarray(pixels).resize((160, 160), Image.Resampling.NEAREST).save(tmp_path / "seven.png")
     return tmp_path / "seven.png"
 
 
-def test_a_picture_gets_classes_and_a_picture_of_each_head(page, seven, tmp_path):
+def test_a_picture_gets_classes_and_a_picture_of_each_head(page, seven):
     drop(page, seven)
     page.get_by_text("mean of all heads").first.wait_for()
     assert page.get_by_test_id("label-output-value").inner_text() == "7"
@@ -64,7 +62,6 @@ def test_a_picture_gets_classes_and_a_picture_of_each_head(page, seven, tmp_path
     page.get_by_label("number input for Encoder layer").fill("0")
     page.get_by_label("number input for Encoder layer").press("Enter")
     page.wait_for_function("before => document.querySelector('.grid-container img').src != before", arg=before)
-    page.screenshot(path=tmp_path / "page.png")
 
 
 def test_an_unreadable_picture_is_one_clear_error(page, tmp_path):
