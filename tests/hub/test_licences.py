@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from keras_vit.hub import MIT_TEXT, licence_text, read_card_licence, resolve_licence
-from keras_vit.hub.licences import HUB_LICENCES, card_licence, is_non_commercial
+from keras_vit.hub.licences import HUB_LICENCES, card_licence, is_non_commercial, licence_link
 
 SOURCE = {"repo_id": "timm/vit_tiny", "revision": "a" * 40}
 TRAINED_HERE = {"license": "mit", "training": {"dataset": "digits"}}
@@ -91,8 +91,11 @@ def test_the_licences_of_all_presets_can_be_said():
     from keras_vit.models.catalogue import list_presets
 
     found = {preset.license for preset in list_presets() if preset.license}
-    assert found - HUB_LICENCES == {"nvidia-open-model-license"}
-    assert {name for name in found if is_non_commercial({"license": name})} == {"cc-by-nc-4.0", "apple-amlr"}
+    own_terms = {"dinov3-license", "nvidia-open-model-license", "sapiens2-license"}
+    assert found - HUB_LICENCES == {*own_terms, "fair-noncommercial-research-license"}
+    assert all(licence_link(name) for name in own_terms)
+    non_commercial = {name for name in found if is_non_commercial({"license": name})}
+    assert non_commercial == {"cc-by-nc-4.0", "apple-amlr", "fair-noncommercial-research-license"}
 
 
 # What a source's card says.
