@@ -3,8 +3,8 @@
 from typing import Any
 
 import keras
-from keras import ops
 
+from keras_vit.layers.convolution import convolve
 from keras_vit.layers.initialization import lecun_normal
 from keras_vit.layers.normalization import make_norm
 from keras_vit.layers.patch_embedding import require_channels_last
@@ -62,11 +62,8 @@ class OverlappingPatchEmbedding(keras.layers.Layer):
         self.input_spec = keras.layers.InputSpec(ndim=4, axes={-1: input_shape[-1]})
 
     def call(self, images: Any) -> Any:
-        half = self.patch_size // 2
-        # Not padding="same": with strides, that puts fewer zeros at the top and left than at the bottom and right.
-        padded = ops.pad(images, ((0, 0), (half, half), (half, half), (0, 0)))
-        patches = ops.conv(padded, self.kernel, strides=self.stride, padding="valid", data_format="channels_last")
-        return self.norm(ops.add(patches, self.bias))
+        patches = convolve(images, self.kernel, self.bias, stride=self.stride, border=self.patch_size // 2)
+        return self.norm(patches)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         rows, columns = (None if size is None else -(-size // self.stride) for size in input_shape[1:3])
