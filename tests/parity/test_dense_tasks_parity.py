@@ -7,7 +7,7 @@ import pytest
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 
-from keras_vit import ViT, feature_pyramid  # noqa: E402 - needs the two above
+from keras_vit import Swin, ViT, feature_pyramid  # noqa: E402 - needs the two above
 from keras_vit.layers import PyramidLevel  # noqa: E402
 from tests.layers.checks import to_numpy  # noqa: E402
 
@@ -125,10 +125,13 @@ def _vitdet_weights(model):
     return found
 
 
-@pytest.fixture
-def backbone():
-    model = ViT(image_size=64, patch_size=16, embed_dim=16, depth=2, num_heads=2, num_classes=0)
-    return feature_pyramid(model, pyramid_dim=16)
+@pytest.fixture(params=["plain", "hierarchical"])
+def backbone(request):
+    if request.param == "plain":
+        model = ViT(image_size=64, patch_size=16, embed_dim=16, depth=2, num_heads=2, num_classes=0)
+        return feature_pyramid(model, pyramid_dim=16)
+    stages = {"depths": (1, 1, 1, 1), "num_heads": (1, 1, 1, 1), "window_size": 4}
+    return feature_pyramid(Swin(image_size=64, patch_size=4, embed_dim=8, **stages, num_classes=0))
 
 
 @pytest.fixture
