@@ -1,6 +1,7 @@
 """The page: a picture goes in, classes and attention come out; everything stays on this machine."""
 
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,15 +11,15 @@ from keras_vit.preprocessing import ImageError
 
 
 def launch(
-    preset: str | os.PathLike[str], *, port: int | None = None, opens_browser: bool = False, **arguments: Any
-) -> Any:
-    """Serves the page until it is interrupted.
+    preset: str | os.PathLike[str], *, port: int | None = None, opens_browser: bool = False, waits: bool = True
+) -> str:
+    """Serves the page, and returns its address.
 
     Args:
         preset: As in `from_preset`, with weights.
         port: To serve at, 1 to 65535; None takes the first free one from 7860.
         opens_browser: Whether to open the page in the browser of this machine.
-        arguments: Further ones of `gradio.Blocks.launch`.
+        waits: Whether to return only when Ctrl-C stops the page; otherwise it lives as long as this process.
 
     Raises:
         ValueError: The preset is unknown or has no weights.
@@ -28,7 +29,13 @@ def launch(
     page, gradio = build_page(preset), _import_gradio()
     # Fonts of the system: Gradio's own would be fetched from the web.
     theme = gradio.themes.Default(font=["system-ui", "sans-serif"], font_mono=["monospace"])
-    return page.launch(server_port=port, inbrowser=opens_browser, theme=theme, footer_links=[], **arguments)
+    _, address, _ = page.launch(
+        server_port=port, inbrowser=opens_browser, theme=theme, footer_links=[], prevent_thread_lock=True, quiet=True
+    )
+    if waits:
+        sys.stderr.write(f"serving {preset} at {address} until Ctrl-C\n")
+        page.block_thread()
+    return str(address)
 
 
 def build_page(preset: str | os.PathLike[str], *, top: int = 5) -> Any:

@@ -19,8 +19,7 @@ CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", 
 def address():
     """Where the page of vit_digits is served."""
     pytest.importorskip("gradio")
-    _, address, _ = demo.launch("vit_digits", prevent_thread_lock=True, quiet=True)
-    return address
+    return demo.launch("vit_digits", waits=False)
 
 
 @pytest.fixture
