@@ -101,10 +101,18 @@ def _swin_v2_transformers() -> Any:
     return transformers.Swinv2ForImageClassification(config)
 
 
+def _beit_transformers() -> Any:
+    import transformers
+
+    config = transformers.BeitConfig(use_relative_position_bias=True, num_labels=NUM_CLASSES)
+    return transformers.BeitForImageClassification(config)
+
+
 MODELS = {
     "ti16": _vit("vit_ti16", "vit_tiny_patch16_224", 192, 12, 3),
     "s16": _vit("vit_s16", "vit_small_patch16_224", 384, 12, 6),
     "b16": _vit("vit_b16", "vit_base_patch16_224", 768, 12, 12),
+    "beit_b16": Model(preset="beit_b16", timm="beit_base_patch16_224", macs=17.58e9, transformers=_beit_transformers),
     "swin_t": Model(
         preset="swin_t",
         timm="swin_tiny_patch4_window7_224",
