@@ -70,12 +70,10 @@ def test_a_model_of_any_size_gives_what_one_of_that_size_gives(rng, randomise, u
     free = PyramidViT(**{**TINY, "image_size": None, "use_pooling": use_pooling})
     randomise(free)
     assert free.preprocessing.image_size == (224, 224)
-    for size in ((16, 24), (21, 9)):
-        fixed = PyramidViT(**{**TINY, "image_size": size, "use_pooling": use_pooling})
-        fixed.set_weights(free.get_weights())
-        images = rng.normal(size=(2, *size, 3)).astype("float32")
-        outputs = free.predict(images, verbose=0)
-        np.testing.assert_allclose(outputs, to_numpy(fixed(images)), atol=1e-5)
+    fixed = PyramidViT(**{**TINY, "image_size": (21, 9), "use_pooling": use_pooling})
+    fixed.set_weights(free.get_weights())
+    images = rng.normal(size=(2, 21, 9, 3)).astype("float32")
+    np.testing.assert_allclose(free.predict(images, verbose=0), to_numpy(fixed(images)), atol=1e-5)
 
 
 def test_features_are_maps_of_the_last_stage(rng):
