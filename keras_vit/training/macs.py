@@ -10,6 +10,7 @@ import keras
 import numpy as np
 
 from keras_vit.models import VisionModel
+from keras_vit.models.vit.stems import behind, strides_of
 
 
 def count_macs(model: keras.Model, image_shape: tuple[int, int, int]) -> int:
@@ -25,11 +26,19 @@ def count_macs(model: keras.Model, image_shape: tuple[int, int, int]) -> int:
         image_shape: (height, width, channels).
     """
     if isinstance(model, VisionModel):
-        return model.count_macs(model.config, image_shape[:2])
+        stem = next((layer for layer in model.layers if isinstance(layer, keras.Model)), None)
+        return model.count_macs(model.config, image_shape[:2]) if stem is None else _behind(model, stem, image_shape)
     counts: list[int] = []
     with _watched(model, counts):
         model(np.zeros((1, *image_shape), "float32"), training=False)
     return sum(counts)
+
+
+def _behind(model: Any, stem: keras.Model, image_shape: tuple[int, int, int]) -> int:
+    """Counts a ViT behind a stem that was given to it: the stem, and the ViT on its feature map."""
+    _, rows, columns, num_channels = stem.compute_output_shape((1, *image_shape))
+    on_map = behind(model.config, strides_of(stem, model.config), num_channels)
+    return count_macs(stem, image_shape) + model.count_macs(on_map, (rows, columns))
 
 
 @contextlib.contextmanager

@@ -7,6 +7,7 @@ from keras import ops
 
 from keras_vit import HybridViT, HybridViTConfig, ViT
 from keras_vit.training import LayerDecayAdamW
+from keras_vit.training.macs import count_macs
 from tests.models.vit.configs import TINY
 
 FIELDS = {name: value for name, value in TINY.items() if name not in ("image_size", "patch_size")}
@@ -97,6 +98,13 @@ def test_a_frozen_stem_stays_as_it_is(stem):
     model.train_on_batch(images_of((8, 8)), np.ones((2, 3), "float32"))
     for old, new in zip(before, model.get_layer("stem").get_weights(), strict=True):
         np.testing.assert_array_equal(old, new)
+
+
+def test_its_cost_is_that_of_the_stem_and_of_the_vit_on_the_map(stem):
+    model = ViT(stem=stem, image_size=(8, 12), patch_size=4, **FIELDS)
+    plain = ViT(image_size=(4, 6), patch_size=2, in_channels=5, **FIELDS)
+    places = 4 * 6 * (3 * 3 * 3 * 4 + 4 * 5)  # of both convolutions
+    assert count_macs(model, (8, 12, 3)) == places + count_macs(plain, (4, 6, 5))
 
 
 def test_any_size_may_be_left_open(stem):
