@@ -51,6 +51,8 @@ SWINS: dict[str, tuple[str, dict[str, Any]]] = {
     "timm_swin_v2": ("swinv2_tiny_window8_256", {"pretrained_window_sizes": (6, 3)}),
 }
 TIMM_SIZES = {"img_size": 32, "patch_size": 8, "embed_dim": 32, "depth": 2, "num_heads": 4}
+HYBRIDS = {"timm_hybrid": ("vit_tiny_r_s16_p8_224", {})}
+HYBRID_SIZES = {**TIMM_SIZES, "patch_size": 2, "embed_dim": 16}
 SWIN_SIZES = {
     "img_size": 32,
     "patch_size": 2,
@@ -95,6 +97,7 @@ def main() -> None:
     shutil.rmtree(FOLDER, ignore_errors=True)
     FOLDER.mkdir(parents=True)
     expected = {name: timm_golden(name, *what, TIMM_SIZES) for name, what in TIMM.items()}
+    expected |= {name: timm_golden(name, *what, HYBRID_SIZES) for name, what in HYBRIDS.items()}
     expected |= {name: timm_golden(name, *what, SWIN_SIZES) for name, what in SWINS.items()}
     expected |= {name: pyramid_golden(name, *what) for name, what in PYRAMIDS.items()}
     expected |= {name: transformers_golden(name, *what) for name, what in TRANSFORMERS.items()}
