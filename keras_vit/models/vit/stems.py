@@ -93,7 +93,7 @@ def copy_of(stem: keras.Model) -> keras.Model:
 
 def usual_patch_size(stem: keras.Model, fields: dict[str, Any]) -> tuple[int, int]:
     """Returns the patch size that makes one token of each place of the stem's map, for some fields of the config."""
-    given = {name: fields[name] for name in ("image_size", "in_channels") if name in fields}
+    given = {name: value for name, value in fields.items() if name in ("image_size", "in_channels")}
     pixels = ViTConfig.from_dict({**given, "patch_size": 1})
     _check_inputs(stem, pixels)
     return map_strides(stem, pixels.usual_size, pixels.in_channels)
