@@ -54,7 +54,8 @@ def attention_weights(queries: Any, keys: Any, bias: Any = None) -> Any:
     if bias is not None:
         logits = logits + bias
     # Half precision has too few digits to sum hundreds of weights.
-    return ops.softmax(ops.cast(logits, keras.backend.result_type(queries.dtype, "float32")))
+    wide = ops.cast(logits, keras.backend.result_type(queries.dtype, "float32"))
+    return ops.ones_like(wide) if wide.shape[-1] == 1 else ops.softmax(wide)  # Keras warns of one number alone
 
 
 @contextlib.contextmanager

@@ -51,6 +51,7 @@ def make(randomise, *arguments, **settings):
         {},
         {"reduction_size": 2},
         {"reduction_size": 3},  # leaves out what it does not divide
+        {"reduction_size": 4},  # one key
         {"reduction_size": 2, "use_qkv_bias": False},
         {"use_pooling": True},
     ],
