@@ -328,8 +328,8 @@ def _change_preprocessing(fields: dict[str, Any] | None, stored: Any, config: An
 def _describe(model: Any) -> dict[str, Any]:
     """Returns `config.json`: what timm reads, and our own section."""
     config, preprocessing = model.config, model.preprocessing
-    timm = model.timm_settings(config)
-    num_channels = config.in_channels
+    timm = dict(model.timm_settings(config))
+    first_conv, num_channels = timm.pop("first_conv", "patch_embed.proj"), config.in_channels
     return {
         **timm,
         **({"label_names": list(model.labels)} if model.labels else {}),
@@ -345,7 +345,7 @@ def _describe(model: Any) -> dict[str, Any]:
             "num_classes": config.num_classes,
             "pool_size": None,
             # timm averages first kernels of other models than RGB ones unless none is named.
-            "first_conv": "patch_embed.proj" if num_channels == 3 else None,
+            "first_conv": first_conv if num_channels == 3 else None,
             "classifier": "head",
         },
         "keras_vit": {

@@ -54,4 +54,6 @@ def settings_of(config: HybridViTConfig) -> dict[str, Any]:
     if not is_built or (is_mobileclip and not is_its_own):
         architecture = "keras_vit"
     arguments = {**settings["model_args"], "patch_size": list(places)}
-    return {**settings, "architecture": architecture, "model_args": arguments}
+    first_conv = "0.conv" if is_mobileclip else "stem.conv" if config.stem_depths else "conv"
+    own = {"first_conv": f"patch_embed.backbone.{first_conv}", "model_args": arguments}
+    return {**settings, "architecture": architecture, **own}
