@@ -1,6 +1,5 @@
 """Canonical names: one for each weight, timm's."""
 
-
 from keras_vit import ViT, ViTConfig
 from keras_vit.models.vit import key_maps
 from tests.models.vit.configs import TINY
