@@ -195,13 +195,13 @@ class LearnedRotaryPositions(keras.layers.Layer):
 
     def _starting_frequencies(self, shape: Any, dtype: Any = None) -> Any:
         """Both axes, turned by a random angle in each layer and head."""
-        angles = np.random.default_rng().uniform(0, 2 * np.pi, size=(self.depth, self.num_heads, 1))
-        bands = frequency_bands(self.head_dim, self.temperature)
-        turned = (angles, angles + np.pi / 2)
+        angles = keras.initializers.RandomUniform(0, 2 * math.pi)((self.depth, self.num_heads, 1))
+        bands = ops.convert_to_tensor(frequency_bands(self.head_dim, self.temperature), "float32")
+        turned = (angles, angles + math.pi / 2)
         along = [
-            np.concatenate([bands * function(angle) for angle in turned], axis=-1) for function in (np.cos, np.sin)
+            ops.concatenate([bands * function(each) for each in turned], axis=-1) for function in (ops.cos, ops.sin)
         ]
-        return ops.convert_to_tensor(np.stack(along), dtype)
+        return ops.cast(ops.stack(along), dtype or "float32")
 
 
 def rotate(vectors: Any, rotations: Any, pairing: str) -> Any:

@@ -10,6 +10,7 @@ import pytest
 
 import keras_vit
 from keras_vit.models.eva import presets
+from keras_vit.models.eva.layouts import timm_arguments
 from tests.parity.timm_models import (
     assert_close,
     make_images,
@@ -22,6 +23,7 @@ from tests.parity.timm_models import (
 )
 
 transformers = pytest.importorskip("transformers")
+FlopCounterMode = pytest.importorskip("torch.utils.flop_counter").FlopCounterMode
 
 pytestmark = pytest.mark.parity
 
@@ -150,6 +152,25 @@ def test_what_arguments_of_timm_change_is_changed_here(architecture, arguments, 
     ours.save_to_preset(tmp_path / "ours")
     again = timm.create_model(f"local-dir:{tmp_path / 'ours'}", pretrained=True).eval()
     assert_close(outputs_of_timm(again, images)[1], expected[1])
+
+
+@pytest.mark.parametrize(
+    "architecture",
+    [
+        "eva02_tiny_patch14_224",
+        "vit_large_patch16_sapiens2",
+        "vit_pe_core_base_patch16_224",
+        "vit_small_patch16_dinov3",
+    ],
+)
+def test_multiply_accumulates_are_those_that_pytorch_counts(architecture):
+    with torch.device("meta"):  # counts without computing
+        model = timm.create_model(architecture, num_classes=7)
+        size = presets.TABLES.timm_settings(architecture)["img_size"]
+        with FlopCounterMode(display=False) as counter:
+            model(torch.empty(1, 3, *size))
+    config = timm_arguments.config_of({**presets.TABLES.timm_settings(architecture), "num_classes": 7})
+    assert 2 * keras_vit.EVA.count_macs(config, size) == counter.get_total_flops()
 
 
 # transformers.
