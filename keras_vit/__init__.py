@@ -21,9 +21,9 @@ if PurePath(sys.argv[0]).stem != "keras-vit":
     from keras_vit.bulk import predict_folder
     from keras_vit.hub import upload_preset
     from keras_vit.models import (
+        EVA,
         BEiT,
         BEiTConfig,
-        EVA,
         EVAConfig,
         HybridViT,
         HybridViTConfig,

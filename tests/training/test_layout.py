@@ -61,9 +61,7 @@ def test_queries_of_a_pyramid_are_split_beside_its_keys_and_values():
 
 
 def test_mesh_that_does_not_divide_is_explained(model):
-    with pytest.raises(
-        ValueError, match="8 devices along 'model' and num_heads=4. What divides them all is 1, 2, 4"
-    ):
+    with pytest.raises(ValueError, match="8 devices along 'model' and num_heads=4. What divides them all is 1, 2, 4"):
         layout_map(mesh_of(1, 8), model)
     with pytest.raises(ValueError, match="needs a mesh with an axis 'model'"):
         layout_map(mesh_of(2, 4, ("batch", "tensor")))

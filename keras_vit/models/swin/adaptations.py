@@ -2,8 +2,8 @@
 
 from keras_vit.checkpoints import Adaptation
 from keras_vit.models.adapting import relative_position_adaptation
+from keras_vit.models.shifted_windows.stages import kernel_adaptations
 from keras_vit.models.swin.config import SwinConfig
-from keras_vit.models.swin_stages import kernel_adaptations
 
 
 def adaptations(stored: SwinConfig, wanted: SwinConfig) -> dict[str, Adaptation]:

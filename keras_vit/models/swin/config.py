@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from keras_vit.models.swin_stages import SwinStages
+from keras_vit.models.shifted_windows.stages import SwinStages
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

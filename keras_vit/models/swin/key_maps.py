@@ -2,8 +2,8 @@
 
 from keras_vit.checkpoints import Entry, identity
 from keras_vit.models.entry_groups import dense_entries
-from keras_vit.models.swin_names import TIMM, Spelling, entries
-from keras_vit.models.swin_stages import SwinStages
+from keras_vit.models.shifted_windows.names import TIMM, Spelling, entries
+from keras_vit.models.shifted_windows.stages import SwinStages
 
 
 def canonical(config: SwinStages, spelling: Spelling = TIMM) -> list[Entry]:

@@ -7,16 +7,16 @@ import numpy as np
 
 from keras_vit.layers import ClassificationHead, PatchEmbedding, PatchMerging, SwinEncoder
 from keras_vit.layers.normalization import make_norm
+from keras_vit.models.shifted_windows.costs import count_macs
+from keras_vit.models.shifted_windows.roles import variable_roles
+from keras_vit.models.shifted_windows.stages import NORM_EPSILON, pyramid_layers
 from keras_vit.models.swin import key_maps
 from keras_vit.models.swin.adaptations import adaptations
 from keras_vit.models.swin.config import SwinConfig
 from keras_vit.models.swin.layouts import TO_TRANSFORMERS
 from keras_vit.models.swin.layouts.timm_arguments import settings_of
+from keras_vit.models.swin.macs import count_weights
 from keras_vit.models.swin.papers import papers
-from keras_vit.models.swin.weights_count import count_weights
-from keras_vit.models.swin_costs import count_macs
-from keras_vit.models.swin_roles import variable_roles
-from keras_vit.models.swin_stages import NORM_EPSILON, pyramid_layers
 from keras_vit.models.vision_model import VisionModel
 
 

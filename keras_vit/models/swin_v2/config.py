@@ -3,7 +3,7 @@
 import dataclasses
 
 from keras_vit.models.config import pair, pairs, wholes
-from keras_vit.models.swin_stages import Size, SwinStages
+from keras_vit.models.shifted_windows.stages import Size, SwinStages
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

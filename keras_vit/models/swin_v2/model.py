@@ -7,15 +7,15 @@ import numpy as np
 
 from keras_vit.layers import ClassificationHead, PatchEmbedding, PatchMerging, SwinEncoder
 from keras_vit.layers.normalization import make_norm
-from keras_vit.models.swin_costs import count_macs
-from keras_vit.models.swin_roles import variable_roles
-from keras_vit.models.swin_stages import NORM_EPSILON, kernel_adaptations, pyramid_layers
+from keras_vit.models.shifted_windows.costs import count_macs
+from keras_vit.models.shifted_windows.roles import variable_roles
+from keras_vit.models.shifted_windows.stages import NORM_EPSILON, kernel_adaptations, pyramid_layers
 from keras_vit.models.swin_v2 import key_maps
 from keras_vit.models.swin_v2.config import SwinV2Config
 from keras_vit.models.swin_v2.layouts import TO_TRANSFORMERS
 from keras_vit.models.swin_v2.layouts.timm_arguments import settings_of
+from keras_vit.models.swin_v2.macs import count_weights
 from keras_vit.models.swin_v2.papers import papers
-from keras_vit.models.swin_v2.weights_count import count_weights
 from keras_vit.models.vision_model import VisionModel
 
 

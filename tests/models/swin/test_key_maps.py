@@ -1,8 +1,8 @@
 """Canonical names of Swin: one for each weight, timm's."""
 
 from keras_vit import Swin
+from keras_vit.models.shifted_windows.names import ORIGINAL, explain_buffers
 from keras_vit.models.swin import key_maps
-from keras_vit.models.swin_names import ORIGINAL, explain_buffers
 from tests.models.swin.configs import TINY
 
 # By hand, from timm's SwinTransformer(depths=(1, 1), embed_dim=8, num_heads=(1, 2), window_size=4, patch_size=2).

@@ -3,7 +3,7 @@
 import pytest
 
 from keras_vit import SwinConfig, SwinV2Config
-from keras_vit.models.swin_costs import count_macs
+from keras_vit.models.shifted_windows.costs import count_macs
 
 BASE = {"embed_dim": 128, "depths": (2, 2, 18, 2), "num_heads": (4, 8, 16, 32)}
 

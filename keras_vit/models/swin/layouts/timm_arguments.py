@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from keras_vit.models.shifted_windows.timm import read_arguments, write_settings
 from keras_vit.models.swin.config import SwinConfig
-from keras_vit.models.swin_timm import read_arguments, write_settings
 from keras_vit.models.timm_arguments import TimmArguments
 
 

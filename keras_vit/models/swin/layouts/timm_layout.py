@@ -3,11 +3,11 @@
 from typing import Any
 
 from keras_vit.models.layout import KeyMap, Tensors
+from keras_vit.models.shifted_windows.names import explain_buffers, timm_spelling
 from keras_vit.models.swin import key_maps
 from keras_vit.models.swin.config import SwinConfig
 from keras_vit.models.swin.layouts.timm_arguments import config_of
 from keras_vit.models.swin.presets import TABLES
-from keras_vit.models.swin_names import explain_buffers, timm_spelling
 from keras_vit.models.timm_layout import timm_layout
 
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from keras_vit.models.swin_timm import read_arguments, write_settings
+from keras_vit.models.shifted_windows.timm import read_arguments, write_settings
 from keras_vit.models.swin_v2.config import SwinV2Config
 from keras_vit.models.timm_arguments import TimmArguments
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from keras_vit.models.layout import KeyMap, Tensors
-from keras_vit.models.swin_names import explain_buffers, timm_spelling
+from keras_vit.models.shifted_windows.names import explain_buffers, timm_spelling
 from keras_vit.models.swin_v2 import key_maps
 from keras_vit.models.swin_v2.config import SwinV2Config
 from keras_vit.models.swin_v2.layouts.timm_arguments import config_of

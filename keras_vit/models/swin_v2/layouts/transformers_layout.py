@@ -6,9 +6,9 @@ from typing import Any
 from keras_vit.checkpoints import Entry, identity
 from keras_vit.models.entry_groups import dense_entries
 from keras_vit.models.layout import Description, KeyMap, Layout, Tensors, Writer
-from keras_vit.models.swin_names import entries, explain_buffers
-from keras_vit.models.swin_stages import SwinStages
-from keras_vit.models.swin_transformers import (
+from keras_vit.models.shifted_windows.names import entries, explain_buffers
+from keras_vit.models.shifted_windows.stages import SwinStages
+from keras_vit.models.shifted_windows.transformers import (
     Family,
     check,
     explain_unused,

@@ -1,6 +1,6 @@
 """What one image costs a Swin Transformer: multiplications with an addition, counted from its settings."""
 
-from keras_vit.models.swin_stages import Size, SwinStages
+from keras_vit.models.shifted_windows.stages import Size, SwinStages
 
 
 def count_macs(config: SwinStages, image_size: Size) -> int:

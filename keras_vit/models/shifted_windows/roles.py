@@ -1,7 +1,7 @@
 """The roles of a Swin Transformer's variables, as a table of its layers; of both versions."""
 
 from keras_vit.models.roles import Role
-from keras_vit.models.swin_stages import SwinStages
+from keras_vit.models.shifted_windows.stages import SwinStages
 
 _EMBEDDINGS = {"patch_embedding": "patch", "patch_norm": "norm"}
 _MERGING = {"norm": "norm", "reduction": "patch"}

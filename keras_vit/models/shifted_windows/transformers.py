@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from keras_vit.models.swin_names import Spelling
-from keras_vit.models.swin_stages import NORM_EPSILON, SwinStages
+from keras_vit.models.shifted_windows.names import Spelling
+from keras_vit.models.shifted_windows.stages import NORM_EPSILON, SwinStages
 from keras_vit.models.transformers_images import preprocessing_of, processor_settings
 from keras_vit.models.transformers_settings import count_classes, read_pair, read_values, write_labels
 from keras_vit.preprocessing import Preprocessing

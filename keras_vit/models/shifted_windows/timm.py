@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from keras_vit.models.swin_stages import SwinStages
+from keras_vit.models.shifted_windows.stages import SwinStages
 from keras_vit.models.timm_arguments import OUR_POOLINGS, POOLINGS, TimmArguments
 
 

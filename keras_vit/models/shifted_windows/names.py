@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from keras_vit.checkpoints import Entry, identity, patch_kernel
 from keras_vit.models.entry_groups import dense_entries, norm_entries
-from keras_vit.models.swin_stages import SwinStages
+from keras_vit.models.shifted_windows.stages import SwinStages
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,7 +1,7 @@
 """About how many weights a Swin Transformer V2 has."""
 
 from keras_vit.layers.continuous_position_bias import HIDDEN_DIM
-from keras_vit.models.swin_costs import count_kernels
+from keras_vit.models.shifted_windows.costs import count_kernels
 from keras_vit.models.swin_v2.config import SwinV2Config
 
 

@@ -1,8 +1,8 @@
 """About how many weights a Swin Transformer has."""
 
 from keras_vit.layers.relative_positions import count_relative_positions
+from keras_vit.models.shifted_windows.costs import count_kernels
 from keras_vit.models.swin.config import SwinConfig
-from keras_vit.models.swin_costs import count_kernels
 
 
 def count_weights(config: SwinConfig) -> int:
