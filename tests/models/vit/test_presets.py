@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from keras_vit import Preprocessing, ViT, list_presets
+from keras_vit import Preprocessing, ViT
 from keras_vit.models import catalogue
 from keras_vit.models.labels import class_names
 from keras_vit.models.vit import presets
@@ -163,4 +163,4 @@ print(presets.presets.cache_info().currsize, presets._architectures.cache_info()
 
 
 def test_short_and_full_names_and_vit_digits_are_all_there_is():
-    assert len(list_presets()) == 333 + len(presets.SHORT_NAMES) + 1
+    assert len(presets.presets()) == 333 + len(presets.SHORT_NAMES) + 1
