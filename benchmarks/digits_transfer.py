@@ -29,6 +29,7 @@ def transfer(num_seeds: int, steps: int, runs: Path, out: Path) -> None:
         "fine-tuned": (steps // 4, RATE_SHARE),
         "from scratch, steps of the fine-tuning": (steps // 4, None),
         "from scratch, steps of both": (steps // 2 + steps // 4, None),
+        "fine-tuned, as many steps as both": (steps // 2 + steps // 4, RATE_SHARE),
     }
     folder = _write_images(runs / "images" / "second", OTHER_CLASSES)
     cells = []
