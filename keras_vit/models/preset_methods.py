@@ -61,6 +61,7 @@ class PresetMethods(keras.Model):
                 `keras_vit.hub.download`.
 
         Raises:
+            TypeError: There is no such argument.
             ValueError: The name is unknown (close ones are named), the preset is of another class, or the weights
                 do not fit the model: all differences are listed.
             OSError: A repository cannot be downloaded.

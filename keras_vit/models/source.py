@@ -14,6 +14,7 @@ from keras_vit.models.layout import Description, KeyMap, Layout, Tensors
 
 _KERAS_HUB_FILES = ("config.json", "task.json", "preprocessor.json", "image_converter.json")
 _TRANSFORMERS_FILE = "preprocessor_config.json"
+_DOWNLOAD_ARGUMENTS = ("token", "cache_dir", "endpoint", "local_files_only")
 _UNSAFE_FILES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl", "*.keras", "*.h5", "*.msgpack")
 
 
@@ -93,6 +94,13 @@ def open_adapter(preset: str | os.PathLike[str], *, revision: str | None = None,
 def _locate(
     preset: str | os.PathLike[str], load_weights: bool, revision: str | None, download: dict[str, Any]
 ) -> Source | Adapter:
+    unknown = [name for name in download if name not in _DOWNLOAD_ARGUMENTS]
+    if unknown:  # what only a download reads would be passed over without one
+        raise TypeError(
+            f"Loading {os.fspath(preset)!r} takes no argument {', '.join(map(repr, unknown))}. Beside those of "
+            f"from_preset there are revision, {', '.join(_DOWNLOAD_ARGUMENTS)}; other fields of a config belong to its "
+            "weights, or are set on a model without: ViT(config=model.config, ...)."
+        )
     if Path(preset).is_file():
         return _with_origin(_from_file(Path(preset)), str(Path(preset).resolve()))
     entry = catalogue.find(preset)

@@ -182,6 +182,7 @@ def test_whole_numbers_stay_close(make):
     np.testing.assert_allclose(to_numpy(model(images)), expected, atol=0.1 * np.abs(expected).max())
 
 
+@pytest.mark.slow
 def test_repeated_computation_gives_the_same_loss(make):
     plain, saving = make(), make(remat=True)
     saving.set_weights(plain.get_weights())

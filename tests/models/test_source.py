@@ -119,8 +119,8 @@ def test_a_pickle_that_is_called_safetensors_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"model_type": "swin"}, "model_type='swin', which is no architecture of keras_vit"),
-        ({"architecture": "resnet50", "num_classes": 10}, "timm's architecture 'resnet50' is no plain ViT"),
+        ({"model_type": "resnet"}, "model_type='resnet', which is no architecture of keras_vit"),
+        ({"architecture": "resnet50", "num_classes": 10}, "timm's architecture 'resnet50' is none that keras_vit knows"),
         ({"architecture": "vit_base_patch16_225"}, "Close ones are vit_base_patch16_224"),
         ({"colour": "blue"}, "of no layout that keras_vit knows .*; its first key is 'colour'"),
         ({"registered_name": "keras_hub>BertBackbone", "config": {}}, "BertBackbone"),
@@ -144,6 +144,12 @@ def test_settings_of_something_else_are_refused_before_anything_is_allocated(tmp
     (tmp_path / "config.json").write_text(json.dumps(settings))
     with pytest.raises(ValueError, match=message):
         from_preset(tmp_path)
+
+
+def test_an_unknown_argument_is_refused_also_where_nothing_is_downloaded():
+    for name in ("windw_size", "depth"):
+        with pytest.raises(TypeError, match=f"Loading 'vit_digits' takes no argument '{name}'"):
+            from_preset("vit_digits", **{name: 2})
 
 
 def test_a_file_of_unknown_tensors_names_the_first(tmp_path):
