@@ -120,7 +120,7 @@ def test_a_pickle_that_is_called_safetensors_is_refused(tmp_path):
     ("settings", "message"),
     [
         ({"model_type": "resnet"}, "model_type='resnet', which is no architecture of keras_vit"),
-        ({"architecture": "resnet50", "num_classes": 10}, "timm's architecture 'resnet50' is none that keras_vit knows"),
+        ({"architecture": "resnet50", "num_classes": 10}, "'resnet50' is none that keras_vit knows"),
         ({"architecture": "vit_base_patch16_225"}, "Close ones are vit_base_patch16_224"),
         ({"colour": "blue"}, "of no layout that keras_vit knows .*; its first key is 'colour'"),
         ({"registered_name": "keras_hub>BertBackbone", "config": {}}, "BertBackbone"),
