@@ -25,6 +25,19 @@ class VisionModel(PresetMethods, InferenceMethods, TrainingMethods):
 
     A subclass sets `config_class` and provides `build_graph`, `canonical_entries`, `variable_roles`, `adaptations`,
     `timm_settings`, `count_macs`, `count_weights` and `papers`.
+
+    Args:
+        config: A config of the subclass; None takes its defaults.
+        preprocessing: How pixels become model input; None scales them to -1..1 at the model's image size.
+        labels: Names of the classes, in the order of the logits.
+        provenance: Licence, source, training and evaluation of the weights, as plain data; None means weights that
+            start here, under MIT like the package.
+        dtype: Name of a dtype policy, such as "mixed_bfloat16"; None takes Keras' global one.
+        remat: Whether training computes what is inside the encoder layers a second time instead of keeping it in memory
+            (gradient checkpointing). Saved in `.keras` files, but not with presets.
+        name: Name of the model.
+        trainable: Whether the weights train, as in every Keras model.
+        fields: Fields of the config, instead of or on top of `config`.
     """
 
     config_class: ClassVar[type[ModelConfig]]

@@ -29,14 +29,7 @@ class Swin(VisionModel):
 
     Args:
         config: A `SwinConfig`; None takes the defaults.
-        preprocessing: How pixels become model input; None scales them to -1..1 at the model's image size.
-        labels: Names of the classes, in the order of the logits.
-        provenance: Licence, source, training and evaluation of the weights, as plain data; None means weights that
-            start here, under MIT like the package.
-        dtype: Name of a dtype policy, such as "mixed_bfloat16"; None takes Keras' global one.
-        remat: Whether training computes what is inside the encoder layers a second time instead of keeping it in memory
-            (gradient checkpointing). Saved in `.keras` files, but not with presets.
-        name: Name of the model.
+        preprocessing, labels, provenance, dtype, remat, name: As of every `VisionModel`.
         fields: Fields of `SwinConfig`, instead of or on top of `config`: `Swin(image_size=64, depths=(2, 2))`.
 
     Call:

@@ -1,5 +1,7 @@
 """The roles of a ViT's variables, as a table of its layers."""
 
+from collections.abc import Mapping
+
 from keras_vit.models.roles import Role
 from keras_vit.models.vit.config import ViTConfig
 
@@ -42,13 +44,26 @@ _OUTPUT = {
 
 def variable_roles(config: ViTConfig) -> dict[str, Role]:
     """Returns the role of the variables of every layer, by the layer's path; some configs lack some layers."""
+    return plain_roles(config.depth)
+
+
+def plain_roles(
+    depth: int, *, embeddings: Mapping[str, str] | None = None, encoder: Mapping[str, str] | None = None
+) -> dict[str, Role]:
+    """Returns the roles of a ViT's layers, and of those that a relative of it has besides.
+
+    Args:
+        depth: Number of encoder layers.
+        embeddings: Path of a layer before the first encoder layer -> role.
+        encoder: Path inside an encoder layer -> role.
+    """
     encoders = {
         f"encoder_{index}/{path}": Role(name, index + 1)
-        for index in range(config.depth)
-        for path, name in _ENCODER.items()
+        for index in range(depth)
+        for path, name in {**_ENCODER, **(encoder or {})}.items()
     }
     return {
-        **{path: Role(name, 0) for path, name in _EMBEDDINGS.items()},
+        **{path: Role(name, 0) for path, name in {**_EMBEDDINGS, **(embeddings or {})}.items()},
         **encoders,
-        **{path: Role(name, config.depth + 1) for path, name in _OUTPUT.items()},
+        **{path: Role(name, depth + 1) for path, name in _OUTPUT.items()},
     }
