@@ -41,7 +41,7 @@ def transfer(num_seeds: int, steps: int, runs: Path, out: Path) -> None:
         f"# Half of the digits helps the other half\n\nThe architecture of vit_digits. Pretraining: digits "
         f"0 to 4, all training images. Then: digits 5 to 9, {cells[0]['num_images']} training images (10 % of each "
         "class, another choice for each seed, the same for all kinds of training), accuracy of the last epoch on all "
-        f"test images of the digits 5 to 9. The fine-tuning's rate is {RATE_SHARE:g} of the recipe's.\n\n"
+        f"test images of the digits 5 to 9. The fine-tuning's learning rate is {RATE_SHARE:g} times the recipe's.\n\n"
         + _table(("training", "steps"), cells)
     )
     base = write_page(out, "transfer", text, meter)
@@ -209,7 +209,7 @@ def _plot(cells: Sequence[Cell], path: Path) -> None:
         axes.vlines(mean(percent), place - 0.3, place + 0.3, color=COLOURS[place])
     axes.set_yticks(range(len(kinds)), kinds)
     axes.set_ylim(len(kinds) - 0.5, -0.5)
-    axes.set_xlabel("accuracy on the digits 5 to 9 in %; a mark is a seed, the line their mean")
+    axes.set_xlabel("accuracy in %; a mark is a seed, the line their mean")
     axes.grid(axis="x", alpha=0.3)
     axes.spines[["top", "right"]].set_visible(False)
     save_figure(figure, path)
