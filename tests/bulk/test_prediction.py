@@ -106,6 +106,7 @@ def test_features_are_the_vector_before_the_logits(model, folder, tmp_path):
     np.testing.assert_array_equal([np.float32(row[f"feature_{index}"]) for index in range(8)], features)
 
 
+@pytest.mark.slow
 def test_killed_and_called_again_it_ends_with_the_same_file(model, folder, tmp_path):
     model.save_to_preset(tmp_path / "model")
     predict_folder(tmp_path / "model", folder, tmp_path / "whole.csv", batch_size=2)

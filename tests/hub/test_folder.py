@@ -294,6 +294,7 @@ def test_only_abandoned_work_in_progress_is_removed(preset):
     assert sorted(os.listdir(preset.parent)) == sorted([running.name, other.name, "vit"])
 
 
+@pytest.mark.slow
 def test_a_killed_process_leaves_the_old_folder(preset, run_python):
     code = """
 import os, sys

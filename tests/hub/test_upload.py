@@ -130,6 +130,7 @@ def test_a_hub_without_xet_gets_the_files_as_before_xet(hub_server, upload, pres
     assert commits(hub_server) == ["Upload model with keras_vit"]
 
 
+@pytest.mark.slow
 def test_an_upload_that_is_killed_publishes_nothing_and_the_next_one_everything(hub_server, upload, preset):
     hub_server.add("me/vit", {"README.md": b"old"})
     hub_server.fail("PUT /objects/", wait=60)

@@ -11,6 +11,7 @@ from keras import ops
 from keras_vit import ViT, hub
 from keras_vit.preprocessing import Preprocessing
 from tests.models.vit.configs import ALL, TINY
+from tests.sampling import sample
 
 
 @pytest.fixture
@@ -59,7 +60,7 @@ def test_keras_loads_the_model_with_all_that_belongs_to_it(folder, model, rng):
     assert_equal_weights(loaded, model)
 
 
-@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("name", sample(ALL, 6))
 def test_keras_loads_every_kind_of_weight(tmp_path, randomise, name):
     model = ViT(**{**TINY, **ALL[name]})
     randomise(model)
@@ -90,6 +91,7 @@ def test_how_training_saves_memory_is_left_out(tmp_path):
     assert not keras.saving.load_model(folder).remat
 
 
+@pytest.mark.slow
 def test_what_the_training_needed_is_left_out(tmp_path, model, rng):
     images, labels = rng.normal(size=(4, 8, 12, 3)).astype("float32"), np.array([0, 1, 2, 0])
     model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"])

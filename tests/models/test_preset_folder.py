@@ -14,6 +14,7 @@ from keras_vit.checkpoints import CheckpointError
 from keras_vit.models.config import ConfigError
 from keras_vit.preprocessing import Preprocessing
 from tests.models.vit.configs import ALL, TINY
+from tests.sampling import sample
 
 LABELS = ["ant", "bee", "cat"]
 
@@ -78,7 +79,7 @@ def test_a_folder_gives_back_the_model(folder, model, images):
     assert str(again.load_report) == f"{folder / 'model.safetensors'}: {len(model.weights)} loaded"
 
 
-@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("name", sample(ALL, 6))
 def test_every_kind_of_weight_goes_there_and_back(tmp_path, randomise, name):
     model = ViT(**{**TINY, **ALL[name]})
     randomise(model)

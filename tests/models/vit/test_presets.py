@@ -152,6 +152,7 @@ def test_parameters_are_those_of_the_model(name):
     assert catalogue.find(name).parameters == model.count_params()
 
 
+@pytest.mark.slow
 def test_tables_are_read_when_they_are_asked_for(run_python):
     code = """
 import keras_vit

@@ -78,6 +78,7 @@ def test_preset_folders_cannot_hold_it(stem, tmp_path):
     assert not (tmp_path / "mine").exists()
 
 
+@pytest.mark.slow
 def test_all_of_the_stem_is_patch_embedding_and_learns_least(stem):
     model = ViT(stem=stem, image_size=8, **FIELDS)
     roles = model.roles()

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import keras
 import numpy as np
+import pytest
 from sklearn.datasets import load_digits
 
 import keras_vit
@@ -54,6 +55,7 @@ def test_cards_are_those_that_the_model_itself_would_write(monkeypatch):
     assert "five_seeds" in model.provenance["evaluation"]
 
 
+@pytest.mark.slow
 def test_measured_accuracy_is_forgotten_when_weights_change(rng):
     changed = keras_vit.ViT.from_preset("vit_digits", num_classes=3)
     trained = keras_vit.ViT.from_preset("vit_digits")
