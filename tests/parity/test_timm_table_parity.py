@@ -1,6 +1,7 @@
 """The tables of architectures, checkpoints and class names are those of live timm."""
 
 import gzip
+import os
 
 import pytest
 
@@ -12,16 +13,20 @@ from tests.parity import timm_table  # noqa: E402  (after the check that timm is
 
 pytestmark = pytest.mark.parity
 
-CHECKPOINTS = [preset for preset in catalogue.list_presets() if preset.timm_settings and not preset.alias_of]
+# timm is pinned, so that the tables change with its version alone: where not all run, one in ten does.
+IS_SHORT = os.environ.get("KERAS_VIT_PARITY") == "some"
+ARCHITECTURES = ["Swin"] if IS_SHORT else list(catalogue.ARCHITECTURES)
+ALL = [preset for preset in catalogue.list_presets() if preset.timm_settings and not preset.alias_of]
+CHECKPOINTS = ALL[:: 10 if IS_SHORT else 1]
 
 
-@pytest.mark.parametrize("architecture", catalogue.ARCHITECTURES)
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_architectures_are_those_of_timm(architecture):
     tables = timm_table.tables_of(architecture)
     assert timm_table.read_rows(tables.architectures_file) == timm_table.architecture_rows(architecture)
 
 
-@pytest.mark.parametrize("architecture", catalogue.ARCHITECTURES)
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_checkpoints_are_those_of_timm(architecture):
     rows = timm_table.read_rows(timm_table.tables_of(architecture).checkpoints_file)
     for row in rows:
