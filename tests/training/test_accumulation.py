@@ -16,7 +16,8 @@ def train(batch_size, accumulation_steps):
     model = ViT(**TINY, layer_scale_init=0.1)
     optimizer = KernelDecayAdamW(1e-2, weight_decay=0.1, gradient_accumulation_steps=accumulation_steps, epsilon=1e-4)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile(optimizer, loss, jit_compile=keras.backend.backend() == "jax")
+    is_jax = keras.backend.backend() == "jax"
+    model.compile(optimizer, loss, jit_compile=is_jax, run_eagerly=not accumulation_steps and not is_jax)
     images = np.random.default_rng(0).normal(size=(16, 8, 12, 3)).astype("float32")
     model.fit(images, np.arange(16) % 3, batch_size=batch_size, shuffle=False, verbose=0)
     return model.get_weights()
