@@ -1,6 +1,5 @@
 """Runs on a mesh over two processes, with checkpoints in parts: killed and resumed, they end as if never stopped."""
 
-import csv
 import json
 import os
 import signal
@@ -65,15 +64,21 @@ def weights(out: Path) -> dict[str, np.ndarray]:
         return {name: tensors[name] for name in tensors}
 
 
-def losses(out: Path) -> list[float]:
-    with (out / "history.csv").open(newline="") as file:
-        return [float(row["val_loss"]) for row in csv.DictReader(file)]
-
-
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
 def test_killed_within_an_epoch_a_run_on_a_mesh_goes_on_to_the_same_weights(tiny_preset, tmp_path):
     pytest.importorskip("orbax.checkpoint", reason="needs the extra `orbax`")
-    options = ["--preset", tiny_preset, "--epochs", 2, "--batch-size", 288, "--checkpoint-steps", 2]
+    # Without augmentation, which each process draws for its own rows: other processes draw other pictures.
+    options = [
+        "--preset",
+        tiny_preset,
+        "--epochs",
+        2,
+        "--batch-size",
+        288,
+        "--checkpoint-steps",
+        2,
+        "--no-augmentation",
+    ]
     unbroken, killed, moved = tmp_path / "unbroken", tmp_path / "killed", tmp_path / "moved"
     train_in_two(unbroken, *options)
     train_in_two(killed, *options, killed_after=4)  # after 6 of 10 steps
@@ -86,10 +91,9 @@ def test_killed_within_an_epoch_a_run_on_a_mesh_goes_on_to_the_same_weights(tiny
     # All devices in one process, another mesh.
     finish(start(0, "train", "--out", moved, "--mesh", "4x1", "--sharded-checkpoints", "--resume", "-q", num_devices=4))
 
-    expected, resumed = weights(unbroken), weights(killed)
+    expected, resumed, elsewhere = weights(unbroken), weights(killed), weights(moved)
     for name, array in expected.items():
         np.testing.assert_array_equal(resumed[name], array, err_msg=name)
-    # One process draws its augmentation for whole batches, two for their halves.
-    np.testing.assert_allclose(losses(moved), losses(unbroken), atol=5e-3)
+        np.testing.assert_allclose(elsewhere[name], array, atol=1e-4, err_msg=name)
     assert not (killed / "checkpoint").exists()
     assert json.loads((killed / "model" / "config.json").read_text())["keras_vit"]["provenance"]["training"]
