@@ -3,13 +3,11 @@
 from typing import Any
 
 import keras
-import numpy as np
 
-from keras_vit.layers import ClassificationHead, PatchEmbedding, PatchMerging, SwinEncoder
-from keras_vit.layers.normalization import make_norm
 from keras_vit.models.shifted_windows.costs import count_macs
+from keras_vit.models.shifted_windows.graph import build_stages
 from keras_vit.models.shifted_windows.roles import variable_roles
-from keras_vit.models.shifted_windows.stages import NORM_EPSILON, pyramid_layers
+from keras_vit.models.shifted_windows.stages import pyramid_layers
 from keras_vit.models.swin import key_maps
 from keras_vit.models.swin.adaptations import adaptations
 from keras_vit.models.swin.config import SwinConfig
@@ -47,44 +45,7 @@ class Swin(VisionModel):
 
     @staticmethod
     def build_graph(config: SwinConfig, dtype: Any) -> tuple[Any, Any]:
-        height, width = config.image_size or (None, None)
-        images = keras.Input((height, width, config.in_channels), name="images")
-
-        patches = PatchEmbedding(config.patch_size, config.embed_dim, dtype=dtype, name="patch_embedding")(images)
-        patches = make_norm("layer_norm", NORM_EPSILON, name="patch_norm", dtype=dtype)(patches)
-        if config.dropout_rate:
-            patches = keras.layers.Dropout(config.dropout_rate, dtype=dtype, name="dropout")(patches)
-
-        index = 0
-        drop_path_rates = np.linspace(0, config.drop_path_rate, config.depth)
-        for stage, depth in enumerate(config.depths):
-            if stage:
-                patches = PatchMerging(dtype=dtype, name=f"patch_merging_{stage}")(patches)
-            for place in range(depth):
-                patches = SwinEncoder(
-                    config.num_heads[stage],
-                    config.mlp_dims[stage],
-                    config.window_sizes[stage],
-                    shift_size=config.shift_sizes[stage] if place % 2 else (0, 0),
-                    use_qkv_bias=config.use_qkv_bias,
-                    dropout_rate=config.dropout_rate,
-                    attention_dropout_rate=config.attention_dropout_rate,
-                    drop_path_rate=float(drop_path_rates[index]),
-                    dtype=dtype,
-                    name=f"encoder_{index}",
-                )(patches)
-                index += 1
-
-        patches = make_norm("layer_norm", NORM_EPSILON, name="norm", dtype=dtype)(patches)
-        logits = ClassificationHead(
-            config.num_classes,
-            pooling=config.pooling,
-            num_prefix_tokens=0,
-            dropout_rate=config.head_dropout_rate,
-            dtype=dtype,
-            name="head",
-        )(patches)
-        return images, logits
+        return build_stages(config, dtype)
 
     canonical_entries = staticmethod(key_maps.canonical)
     variable_roles = staticmethod(variable_roles)

@@ -3,13 +3,11 @@
 from typing import Any
 
 import keras
-import numpy as np
 
-from keras_vit.layers import ClassificationHead, PatchEmbedding, PatchMerging, SwinEncoder
-from keras_vit.layers.normalization import make_norm
 from keras_vit.models.shifted_windows.costs import count_macs
+from keras_vit.models.shifted_windows.graph import build_stages
 from keras_vit.models.shifted_windows.roles import variable_roles
-from keras_vit.models.shifted_windows.stages import NORM_EPSILON, kernel_adaptations, pyramid_layers
+from keras_vit.models.shifted_windows.stages import kernel_adaptations, pyramid_layers
 from keras_vit.models.swin_v2 import key_maps
 from keras_vit.models.swin_v2.config import SwinV2Config
 from keras_vit.models.swin_v2.layouts import TO_TRANSFORMERS
@@ -45,47 +43,13 @@ class SwinV2(VisionModel):
 
     @staticmethod
     def build_graph(config: SwinV2Config, dtype: Any) -> tuple[Any, Any]:
-        height, width = config.image_size or (None, None)
-        images = keras.Input((height, width, config.in_channels), name="images")
-
-        patches = PatchEmbedding(config.patch_size, config.embed_dim, dtype=dtype, name="patch_embedding")(images)
-        patches = make_norm("layer_norm", NORM_EPSILON, name="patch_norm", dtype=dtype)(patches)
-        if config.dropout_rate:
-            patches = keras.layers.Dropout(config.dropout_rate, dtype=dtype, name="dropout")(patches)
-
-        index = 0
-        drop_path_rates = np.linspace(0, config.drop_path_rate, config.depth)
-        for stage, depth in enumerate(config.depths):
-            if stage:
-                patches = PatchMerging(order="post_norm", dtype=dtype, name=f"patch_merging_{stage}")(patches)
-            for place in range(depth):
-                patches = SwinEncoder(
-                    config.num_heads[stage],
-                    config.mlp_dims[stage],
-                    config.window_sizes[stage],
-                    shift_size=config.shift_sizes[stage] if place % 2 else (0, 0),
-                    order="post_norm",
-                    similarity="cosine",
-                    pretrained_window_size=config.pretrained_window_sizes[stage],
-                    use_qkv_bias=config.use_qkv_bias,
-                    dropout_rate=config.dropout_rate,
-                    attention_dropout_rate=config.attention_dropout_rate,
-                    drop_path_rate=float(drop_path_rates[index]),
-                    dtype=dtype,
-                    name=f"encoder_{index}",
-                )(patches)
-                index += 1
-
-        patches = make_norm("layer_norm", NORM_EPSILON, name="norm", dtype=dtype)(patches)
-        logits = ClassificationHead(
-            config.num_classes,
-            pooling=config.pooling,
-            num_prefix_tokens=0,
-            dropout_rate=config.head_dropout_rate,
-            dtype=dtype,
-            name="head",
-        )(patches)
-        return images, logits
+        return build_stages(
+            config,
+            dtype,
+            order="post_norm",
+            similarity="cosine",
+            pretrained_window_sizes=config.pretrained_window_sizes,
+        )
 
     canonical_entries = staticmethod(key_maps.canonical)
     variable_roles = staticmethod(variable_roles)
