@@ -87,7 +87,7 @@ def list_presets(
         image_size=None if image_size is None else parse_size(image_size),
     )
     found = [preset for preset in models.list_presets(pattern or "*") if wanted.keeps(preset)]
-    presets = found if pattern or show_all else [preset for preset in found if preset.alias_of or preset.folder]
+    presets = found if pattern or show_all else [preset for preset in found if preset.has_short_name]
     if not found:
         raise ValueError(f"No preset matches {pattern or 'these options'!r}. `keras-vit list --all` shows all.")
     presets = sort_presets(presets, sort, reverse=reverse)

@@ -1,5 +1,6 @@
 """What `keras-vit list` shows: which presets, in which order, as a table, as JSON or as a Markdown page."""
 
+import collections
 import dataclasses
 import enum
 import re
@@ -34,9 +35,13 @@ PAGE = """\
 `keras-vit list --all --markdown` writes this page; `keras-vit list` shows the same in a terminal, filtered and sorted.
 
 Every name works in `keras_vit.from_preset(NAME)`, and so does the Hub repository of a checkpoint. Top-1 and top-5 are
-percent of the validation images of ImageNet-1k, as in timm's published results table, results-imagenet.csv; they are
-not our measurements. Parameters are those of the model here. Where a checkpoint stores positions for its prefix tokens,
-timm counts these too; here they are added to the tokens when they are read.
+percent of the validation images of ImageNet-1k, as reported elsewhere; they are not our measurements. Parameters are
+those of the model here. Where a checkpoint stores positions for its prefix tokens, timm counts these too; here they are
+added to the tokens when they are read.
+
+Top-1 and top-5 were reported in
+
+{sources}
 
 ## Short names
 
@@ -152,6 +157,7 @@ def markdown_page(presets: list["Preset"]) -> str:
     reasons = {preset.name: _why_not(preset) for preset in full}
     exceptions = [f"- `{name}`: {reason}" for name, reason in reasons.items() if reason]
     return PAGE.format(
+        sources="\n".join(_sources(full)),
         short="\n".join(
             _markdown_row(f"`{preset.name}`", f"`{preset.alias_of}`", *_facts(preset), preset.license or "-")
             for preset in short
@@ -172,6 +178,12 @@ def markdown_page(presets: list["Preset"]) -> str:
         num_full=len(full),
         exceptions="\n".join(exceptions) or "All of them load.",
     )
+
+
+def _sources(presets: list["Preset"]) -> list[str]:
+    """Returns a line for each source of accuracies, that of most checkpoints first."""
+    counts = collections.Counter(preset.reported_source for preset in presets if preset.reported_source)
+    return [f"- {source} ({count} checkpoints)" for source, count in counts.most_common()]
 
 
 def _why_not(preset: "Preset") -> str | None:

@@ -56,10 +56,11 @@ def _terms(provenance: Mapping[str, Any], stated: Mapping[str, str]) -> str:
     found = f"Its text: {link}" if link else ""
     if source and not link:
         found = f"Its text is where the weights come from: https://huggingface.co/{source}"
+    limit = "It allows no commercial use, nor that of models made from these weights."
     return _wrap(
         f"The weights in this folder are under the licence: {licence_title(provenance)}.",
         found,
-        "It allows no commercial use, nor that of models made from these weights." if is_non_commercial(stated) else "",
+        limit if is_non_commercial(provenance) else "",
     )
 
 

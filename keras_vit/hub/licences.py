@@ -31,9 +31,12 @@ _NOT_SAID = frozenset({"other", "unknown"})
 _LINKS = {
     "dinov3-license": "https://ai.meta.com/resources/models-and-libraries/dinov3-license/",
     "nvidia-open-model-license": "https://www.nvidia.com/en-us/agreements/enterprise-software/nvidia-open-model-license/",
+    "nvidia-segformer-license": "https://github.com/NVlabs/SegFormer/blob/master/LICENSE",
     "sapiens2-license": "https://github.com/facebookresearch/sapiens2/blob/main/LICENSE.md",
 }
-_NON_COMMERCIAL = frozenset({"apple-amlr", "deepfloyd-if-license", "fair-noncommercial-research-license"})
+_NON_COMMERCIAL = frozenset(
+    {"apple-amlr", "deepfloyd-if-license", "fair-noncommercial-research-license", "nvidia-segformer-license"}
+)
 _KEYS = ("license", "license_name", "license_link")
 
 
@@ -91,8 +94,9 @@ def is_own_terms(provenance: Mapping[str, Any]) -> bool:
 
 def is_non_commercial(provenance: Mapping[str, Any]) -> bool:
     """Whether the licence is one of those that are known to allow no commercial use."""
-    licence = _clean(provenance.get("license")) or ""
-    return licence.startswith("cc-by-nc") or licence in _NON_COMMERCIAL
+    # Of a licence that the Hub does not know, cards have the name beside "other".
+    licences = [_clean(provenance.get(key)) or "" for key in ("license", "license_name")]
+    return any(licence.startswith("cc-by-nc") or licence in _NON_COMMERCIAL for licence in licences)
 
 
 def card_licence(provenance: Mapping[str, Any]) -> dict[str, str]:

@@ -46,8 +46,10 @@ class Preset:
         reported_top1: Accuracy on the validation images of ImageNet-1k, percent.
         reported_top5: The same, the right class being among five.
         reported_source: Where these two come from.
-        config: Fields that differ from the class's defaults; empty where a folder or `timm_settings` says them.
+        config: Fields that differ from the class's defaults; empty where a folder or one of the next two says them.
         timm_settings: What timm builds the model with, by timm's names.
+        repository_settings: What config.json says in a repository of another layout than timm's; that layout reads it,
+            and the weights.
         folder: Folder with config and weights.
         hub_id: Hub repository of the weights, "owner/name".
         revision: Branch, tag or commit of the repository; None for its main branch.
@@ -69,10 +71,21 @@ class Preset:
     reported_source: str | None = None
     config: dict[str, Any] = dataclasses.field(default_factory=dict)
     timm_settings: dict[str, Any] = dataclasses.field(default_factory=dict)
+    repository_settings: dict[str, Any] = dataclasses.field(default_factory=dict)
     folder: Path | None = None
     hub_id: str | None = None
     revision: str | None = None
     obstacle: str | None = None
+
+    @property
+    def is_described(self) -> bool:
+        """Whether the catalogue knows the model's settings: without a download, without a folder."""
+        return bool(self.config or self.timm_settings or self.repository_settings)
+
+    @property
+    def has_short_name(self) -> bool:
+        """Whether the name is not one of timm's, which are long."""
+        return self.alias_of is not None or not self.timm_settings
 
     def renamed(self, alias: str) -> Self:
         """Returns the same entry under a short name."""
@@ -86,6 +99,8 @@ class Preset:
         """
         if self.timm_settings:
             return {"keras_vit": self._section()}
+        if self.repository_settings:
+            return self.repository_settings
         if self.config and not with_weights:
             return {"keras_vit": {"class": self.architecture, "config": self.config}}
         if self.folder is None:
@@ -218,7 +233,7 @@ def _read_description(entry: Preset) -> Any:
 
     if entry.folder is not None:
         return open_source(entry.folder).description
-    if entry.timm_settings and not entry.obstacle:
+    if entry.is_described and not entry.obstacle:
         return open_source(entry.name, load_weights=False).description
     return None
 
@@ -240,7 +255,8 @@ def _describe_classes(labels: tuple[str, ...] | None, dataset: str | None) -> st
 def _describe_accuracy(entry: Preset) -> str:
     if entry.reported_top1 is None:
         return ""
-    return f"ImageNet-1k top-1 {entry.reported_top1} %, top-5 {entry.reported_top5} %; {entry.reported_source}"
+    top5 = "" if entry.reported_top5 is None else f", top-5 {entry.reported_top5} %"
+    return f"ImageNet-1k top-1 {entry.reported_top1} %{top5}; {entry.reported_source}"
 
 
 def _join(settings: dict[str, Any] | None) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 from keras_vit import checkpoints, hub
 from keras_vit.models import catalogue
 from keras_vit.models.adapter import Adapter, read_adapter
+from keras_vit.models.labels import class_names
 from keras_vit.models.layout import Description, KeyMap, Layout, Tensors
 
 _KERAS_HUB_FILES = ("config.json", "task.json", "preprocessor.json", "image_converter.json")
@@ -110,24 +111,24 @@ def _locate(
         is_ours = entry.name in {each.name for each in catalogue.list_presets()}
         name = entry.name if is_ours else str(entry.folder.resolve())
         return _with_origin(_from_folder(entry.name, entry.folder, load_weights, {}), name)
-    is_known = bool(entry.timm_settings or entry.config)
-    if is_known and not load_weights:
-        return _from_catalogue(entry, None, {})
+    if entry.is_described and not load_weights:
+        return _from_catalogue(entry, {})
     if entry.hub_id is None:
         raise ValueError(
             f"The weights of {entry.name!r} are published only as a file that can run code when it is opened. Convert "
             "them with timm, timm.models.save_for_hf(model, FOLDER, safe_serialization=True), and load FOLDER."
         )
-    if is_known:
+    if entry.is_described:
         entry.read_settings()  # raises before anything is fetched if no class of ours builds this model
     download["known_names"] = [each.hub_id for each in catalogue.list_presets() if each.hub_id]
-    if not is_known:
+    if not entry.is_described:
         download["check_settings"] = lambda folder: _check_settings(entry.name, folder)
     folder, commit = hub.download(entry.hub_id, revision or entry.revision, load_weights=load_weights, **download)
     repository = {"repo_id": entry.hub_id, "revision": commit}
-    if is_known:
-        weights = _find_weights(entry.name, folder, canonical_layout(entry.architecture))
-        return _with_origin(_from_catalogue(entry, weights, repository), entry.hub_id, commit)
+    if entry.is_described:
+        source = _from_catalogue(entry, repository)
+        source = dataclasses.replace(source, weights=_find_weights(entry.name, folder, source.layout))
+        return _with_origin(source, entry.hub_id, commit)
     if hub.is_adapter(folder):
         return read_adapter(entry.name, folder, is_remote=True)
     return _with_origin(_from_folder(entry.name, folder, load_weights, repository), entry.hub_id, commit)
@@ -159,15 +160,23 @@ def _layouts_of(architecture: str) -> list[Layout]:
     return list(importlib.import_module(f"{catalogue.ARCHITECTURES[architecture]}.layouts").LAYOUTS)
 
 
-def _from_catalogue(entry: catalogue.Preset, weights: Path | None, repository: dict[str, Any]) -> Source:
-    description = _describe_ours(entry.read_settings(with_weights=False), entry.name)
+def _from_catalogue(entry: catalogue.Preset, repository: dict[str, Any]) -> Source:
+    """What the catalogue knows; the weights are still to be found."""
+    settings = entry.read_settings(with_weights=False)
+    if "keras_vit" in settings:
+        description, settings = _describe_ours(settings, entry.name), {}
+        layout = canonical_layout(description.architecture)
+    else:
+        layout = _choose_layout(entry.name, settings, ())
+        labels = class_names(entry.labels) if entry.labels else None
+        description = dataclasses.replace(layout.describe(settings, {}), labels=labels)
     provenance = {"license": entry.license} if entry.license else {}
     return Source(
         name=entry.name,
-        layout=canonical_layout(description.architecture),
-        settings={},
+        layout=layout,
+        settings=settings,
         description=_with_provenance(description, provenance, repository),
-        weights=weights,
+        weights=None,
     )
 
 

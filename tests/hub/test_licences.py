@@ -91,11 +91,16 @@ def test_the_licences_of_all_presets_can_be_said():
     from keras_vit.models.catalogue import list_presets
 
     found = {preset.license for preset in list_presets() if preset.license}
-    own_terms = {"dinov3-license", "nvidia-open-model-license", "sapiens2-license"}
+    own_terms = {"dinov3-license", "nvidia-open-model-license", "nvidia-segformer-license", "sapiens2-license"}
     assert found - HUB_LICENCES == {*own_terms, "fair-noncommercial-research-license"}
     assert all(licence_link(name) for name in own_terms)
     non_commercial = {name for name in found if is_non_commercial({"license": name})}
-    assert non_commercial == {"cc-by-nc-4.0", "apple-amlr", "fair-noncommercial-research-license"}
+    assert non_commercial == {
+        "cc-by-nc-4.0",
+        "apple-amlr",
+        "fair-noncommercial-research-license",
+        "nvidia-segformer-license",
+    }
 
 
 # What a source's card says.

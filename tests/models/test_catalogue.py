@@ -32,7 +32,7 @@ def test_every_preset_is_complete(preset):
     assert "\n" not in preset.description
     assert preset.parameters > 0
     assert preset.image_size
-    assert preset.folder or preset.timm_settings
+    assert preset.is_described
 
 
 def parameters_of(config):

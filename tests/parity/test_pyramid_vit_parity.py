@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import keras_vit
-from keras_vit.models import preset_folder
+from keras_vit.models import catalogue, preset_folder
 from keras_vit.models.pyramid_vit import presets
 from keras_vit.models.pyramid_vit.layouts import transformers_settings
 from tests.parity.timm_models import (
@@ -206,6 +206,39 @@ def test_outputs_are_those_of_transformers(name, is_original, tmp_path):
     outputs = ours(images) if ours.config.num_classes else ours.features(images)
     assert_close(outputs, returned_by(theirs, images))
     assert bool(ours.load_report.ignored) == (name == "segformer_decoder")
+
+
+def segformer_of(size):
+    """Returns transformers' classifier with the settings that the catalogue has for a size of MiT."""
+    settings = dict(catalogue.find(f"mit_{size}").read_settings())
+    for name in ("model_type", "architectures", "preprocessor"):
+        del settings[name]
+    return transformers.SegformerForImageClassification(transformers.SegformerConfig(**settings))
+
+
+@pytest.mark.parametrize("size", ["b0", "b1", "b2", "b3", "b4", "b5"])
+def test_sizes_of_mit_have_as_many_parameters_as_in_transformers(size):
+    with torch.device("meta"):
+        theirs = segformer_of(size)
+    assert catalogue.find(f"mit_{size}").parameters == sum(each.numel() for each in theirs.parameters())
+
+
+def test_mit_from_a_repository_that_transformers_wrote(hub_server, tmp_path):
+    theirs = segformer_of("b0").eval()
+    generator = torch.Generator().manual_seed(1)
+    with torch.no_grad():
+        for parameter in theirs.parameters():
+            parameter.add_(0.02 * torch.randn(parameter.shape, generator=generator))
+    theirs.save_pretrained(tmp_path)
+    transformers.SegformerImageProcessorPil().save_pretrained(tmp_path)  # for the 512 pixels of segmentation
+    hub_server.add("nvidia/mit-b0", tmp_path)
+
+    ours = keras_vit.from_preset("mit_b0", endpoint=hub_server.endpoint)
+
+    assert ours.config.image_size == (224, 224)
+    assert ours.labels[0] == "tench, Tinca tinca"
+    images = make_images((224, 224))
+    assert_close(ours(images), returned_by(theirs, images))
 
 
 @pytest.mark.parametrize("name", ["pvt_classes", "pvt_pooled", "pvt", "segformer_classes", "segformer"])
