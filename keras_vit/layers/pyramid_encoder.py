@@ -7,12 +7,12 @@ import keras
 from keras_vit.layers.conv_mlp import ConvMLP
 from keras_vit.layers.drop_path import DropPath
 from keras_vit.layers.normalization import make_norm
-from keras_vit.layers.rematerialization import Rematerialized
+from keras_vit.layers.residual_encoder import ResidualEncoder
 from keras_vit.layers.spatial_reduction_attention import SpatialReductionAttention
 
 
 @keras.saving.register_keras_serializable(package="keras_vit")
-class PyramidEncoder(Rematerialized):
+class PyramidEncoder(ResidualEncoder):
     """Adds attention and a feed-forward part to a grid of patches.
 
         patches + drop_path(attention(norm(patches))), then the same with mlp
@@ -98,27 +98,12 @@ class PyramidEncoder(Rematerialized):
             name="mlp",
             **policy,
         )
-        self.drop_path = DropPath(drop_path_rate, seed=seed, name="drop_path", **policy) if drop_path_rate else None
-
-    def build(self, input_shape: Any) -> None:
-        for layer in (self.attention_norm, self.attention, self.mlp_norm, self.mlp):
-            layer.build(input_shape)
+        if drop_path_rate:
+            self.drop_path = DropPath(drop_path_rate, seed=seed, name="drop_path", **policy)
 
     def call(self, patches: Any, training: bool | None = None) -> Any:
-        branch = self.attention(self.attention_norm(patches), training=training)
-        patches = self._add(patches, branch, training)
-        branch = self.mlp(self.mlp_norm(patches), training=training)
-        return self._add(patches, branch, training)
+        return self._run(patches, lambda normalised: self.attention(normalised, training=training), training=training)
 
     def attention_scores(self, patches: Any) -> Any:
         """Returns this layer's attention weights for its input patches, (batch, num_heads, num_queries, num_keys)."""
         return self.attention.attention_scores(self.attention_norm(patches))
-
-    def compute_output_shape(self, input_shape: Any) -> Any:
-        return input_shape
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), **self._arguments}
-
-    def _add(self, patches: Any, branch: Any, training: bool | None) -> Any:
-        return patches + (branch if self.drop_path is None else self.drop_path(branch, training=training))

@@ -8,8 +8,8 @@ from keras import ops
 from keras_vit.layers.drop_path import DropPath
 from keras_vit.layers.layer_scale import LayerScale
 from keras_vit.layers.mlp import MLP
-from keras_vit.layers.normalization import make_norm, require_norm
-from keras_vit.layers.rematerialization import Rematerialized
+from keras_vit.layers.normalization import make_norm
+from keras_vit.layers.residual_encoder import ResidualEncoder, require_branches
 from keras_vit.layers.rotary_self_attention import RotarySelfAttention
 from keras_vit.layers.swi_glu import SwiGLU
 
@@ -17,7 +17,7 @@ ORDERS = ("pre_norm", "post_norm")
 
 
 @keras.saving.register_keras_serializable(package="keras_vit")
-class RotaryEncoder(Rematerialized):
+class RotaryEncoder(ResidualEncoder):
     """Adds attention and a feed-forward part to the tokens, as `TransformerEncoder` does.
 
     Args:
@@ -79,16 +79,7 @@ class RotaryEncoder(Rematerialized):
     ) -> None:
         # Angles stay float32 under half precision.
         super().__init__(**{"autocast": False, **kwargs})
-        if order not in ORDERS:
-            raise ValueError(f"RotaryEncoder needs order to be one of {ORDERS}; got {order=}.")
-        if mlp not in ("mlp", "swiglu"):
-            raise ValueError(f"RotaryEncoder needs mlp to be 'mlp' or 'swiglu'; got {mlp=}.")
-        if order == "post_norm" and layer_scale_init is not None:
-            raise ValueError(
-                f"RotaryEncoder needs layer_scale_init=None with order='post_norm'; got {layer_scale_init=}. "
-                "The norm of each branch has factors already."
-            )
-        require_norm("RotaryEncoder", norm)
+        require_branches("RotaryEncoder", ORDERS, order=order, mlp=mlp, norm=norm, layer_scale_init=layer_scale_init)
         self._arguments = {
             "num_heads": num_heads,
             "mlp_dim": mlp_dim,
@@ -136,54 +127,28 @@ class RotaryEncoder(Rematerialized):
             name="mlp",
             **regularised,
         )
-        self.attention_scale = self.mlp_scale = self.drop_path = None
         if layer_scale_init is not None:
             self.attention_scale = LayerScale(layer_scale_init, name="attention_scale", **policy)
             if use_mlp_scale:
                 self.mlp_scale = LayerScale(layer_scale_init, name="mlp_scale", **policy)
-        # One layer serves both branches: its generator draws anew at each call.
         if drop_path_rate:
             self.drop_path = DropPath(drop_path_rate, seed=seed, name="drop_path", **policy)
 
     def build(self, tokens_shape: Any, rotations_shape: Any = None) -> None:
-        for layer in (
-            self.attention_norm,
-            self.attention,
-            self.attention_scale,
-            self.mlp_norm,
-            self.mlp,
-            self.mlp_scale,
-        ):
-            if layer is not None:
-                layer.build(tokens_shape)
+        super().build(tokens_shape)
 
     def call(self, tokens: Any, rotations: Any = None, training: bool | None = None) -> Any:
         tokens = ops.cast(tokens, self.compute_dtype)
-        if self.order == "post_norm":
-            branch = self.attention_norm(self.attention(tokens, rotations, training=training))
-            tokens = self._add(tokens, branch, None, training)
-            return self._add(tokens, self.mlp_norm(self.mlp(tokens, training=training)), None, training)
-        branch = self.attention(self.attention_norm(tokens), rotations, training=training)
-        tokens = self._add(tokens, branch, self.attention_scale, training)
-        return self._add(tokens, self.mlp(self.mlp_norm(tokens), training=training), self.mlp_scale, training)
+        return self._run(
+            tokens, lambda normalised: self.attention(normalised, rotations, training=training), training=training
+        )
 
     def attention_scores(self, tokens: Any, rotations: Any = None) -> Any:
         """Returns this layer's attention weights for its inputs, (batch, num_heads, num_tokens, num_tokens)."""
-        normalised = tokens if self.order == "post_norm" else self.attention_norm(tokens)
-        return self.attention.attention_scores(normalised, rotations)
+        return self.attention.attention_scores(self._before_attention(tokens), rotations)
 
     def compute_output_shape(self, tokens_shape: Any, rotations_shape: Any = None) -> Any:
         return tokens_shape
 
     def compute_output_spec(self, tokens: Any, rotations: Any = None, training: bool | None = None) -> Any:
         return keras.KerasTensor(tokens.shape, dtype=self.compute_dtype)
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), **self._arguments}
-
-    def _add(self, tokens: Any, branch: Any, scale: LayerScale | None, training: bool | None) -> Any:
-        if scale is not None:
-            branch = scale(branch)
-        if self.drop_path is not None:
-            branch = self.drop_path(branch, training=training)
-        return tokens + branch

@@ -7,7 +7,7 @@ from keras import ops
 
 from keras_vit.layers.drop_path import DropPath
 from keras_vit.layers.mlp import MLP
-from keras_vit.layers.rematerialization import Rematerialized
+from keras_vit.layers.residual_encoder import ResidualEncoder
 from keras_vit.layers.window_attention import WindowAttention
 from keras_vit.layers.windows import (
     effective_shift,
@@ -22,7 +22,7 @@ ORDERS = ("pre_norm", "post_norm")
 
 
 @keras.saving.register_keras_serializable(package="keras_vit")
-class SwinEncoder(Rematerialized):
+class SwinEncoder(ResidualEncoder):
     """Adds attention inside windows and a feed-forward part to the patches.
 
     In the order "pre_norm": patches + drop_path(attention(norm(patches))), then the same with mlp. "post_norm"
@@ -111,20 +111,11 @@ class SwinEncoder(Rematerialized):
         )
         self.mlp_norm = self._make_norm("mlp_norm", norm_epsilon)
         self.mlp = MLP(mlp_dim, name="mlp", **regularised)
-        self.drop_path = None
         if drop_path_rate:
             self.drop_path = DropPath(drop_path_rate, seed=seed, name="drop_path", dtype=self.dtype_policy)
 
-    def build(self, input_shape: Any) -> None:
-        for layer in (self.attention_norm, self.attention, self.mlp_norm, self.mlp):
-            layer.build(input_shape)
-
     def call(self, patches: Any, training: bool | None = None) -> Any:
-        if self.order == "pre_norm":
-            patches = self._add(patches, self._attend(self.attention_norm(patches), training), training)
-            return self._add(patches, self.mlp(self.mlp_norm(patches), training=training), training)
-        patches = self._add(patches, self.attention_norm(self._attend(patches, training)), training)
-        return self._add(patches, self.mlp_norm(self.mlp(patches, training=training)), training)
+        return self._run(patches, lambda normalised: self._attend(normalised, training), training=training)
 
     def attention_scores(self, patches: Any) -> Any:
         """Returns this layer's attention weights, (batch, num_heads, num_windows, window_tokens, window_tokens).
@@ -132,19 +123,12 @@ class SwinEncoder(Rematerialized):
         Windows lie on the grid that `shift_patches` has rolled by `effective_shift` and `pad_to_windows` filled up.
         """
         patches = ops.cast(patches, self.compute_dtype)
-        normalised = self.attention_norm(patches) if self.order == "pre_norm" else patches
-        windows, hidden, _, grid_size = self._cut(normalised)
+        windows, hidden, _, grid_size = self._cut(self._before_attention(patches))
         scores = self.attention.attention_scores(windows, hidden)
         _, num_heads, num_tokens, _ = ops.shape(scores)
         num_windows = (grid_size[0] // self.window_size[0]) * (grid_size[1] // self.window_size[1])
         by_image = ops.reshape(scores, (-1, num_windows, num_heads, num_tokens, num_tokens))
         return ops.transpose(by_image, (0, 2, 1, 3, 4))
-
-    def compute_output_shape(self, input_shape: Any) -> Any:
-        return input_shape
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), **self._arguments}
 
     def _make_norm(self, name: str, epsilon: float) -> keras.layers.Layer:
         gamma = "ones" if self.order == "pre_norm" else "zeros"
@@ -169,8 +153,3 @@ class SwinEncoder(Rematerialized):
         _, rows, columns, _ = ops.shape(padded)
         hidden = shift_mask((rows, columns), self.window_size, shift)
         return partition_windows(padded, self.window_size), hidden, shift, (rows, columns)
-
-    def _add(self, patches: Any, branch: Any, training: bool | None) -> Any:
-        if self.drop_path is not None:
-            branch = self.drop_path(branch, training=training)
-        return patches + branch

@@ -11,8 +11,8 @@ from keras_vit.layers.drop_path import DropPath
 from keras_vit.layers.layer_scale import LayerScale
 from keras_vit.layers.mlp import MLP
 from keras_vit.layers.multi_head_self_attention import MultiHeadSelfAttention
-from keras_vit.layers.normalization import make_norm, require_norm
-from keras_vit.layers.rematerialization import Rematerialized
+from keras_vit.layers.normalization import make_norm
+from keras_vit.layers.residual_encoder import ResidualEncoder, require_branches
 from keras_vit.layers.swi_glu import SwiGLU
 from keras_vit.layers.token_windows import TokenWindows
 
@@ -20,7 +20,7 @@ ORDERS = ("pre_norm", "post_norm", "parallel")
 
 
 @keras.saving.register_keras_serializable(package="keras_vit")
-class TransformerEncoder(Rematerialized):
+class TransformerEncoder(ResidualEncoder):
     """Adds attention and a feed-forward part to the tokens.
 
     In the order "pre_norm", of nearly all Vision Transformers:
@@ -90,16 +90,9 @@ class TransformerEncoder(Rematerialized):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if order not in ORDERS:
-            raise ValueError(f"TransformerEncoder needs order to be one of {ORDERS}; got {order=}.")
-        if mlp not in ("mlp", "swiglu"):
-            raise ValueError(f"TransformerEncoder needs mlp to be 'mlp' or 'swiglu'; got {mlp=}.")
-        if order == "post_norm" and layer_scale_init is not None:
-            raise ValueError(
-                f"TransformerEncoder needs layer_scale_init=None with order='post_norm'; got {layer_scale_init=}. "
-                "The norm of each branch has factors already."
-            )
-        require_norm("TransformerEncoder", norm)
+        require_branches(
+            "TransformerEncoder", ORDERS, order=order, mlp=mlp, norm=norm, layer_scale_init=layer_scale_init
+        )
         if windows is not None and bias_grid is not None:
             raise ValueError(f"TransformerEncoder needs bias_grid=None with windows; got {bias_grid=}, {windows=}.")
         self.windows = None if windows is None else TokenWindows(**windows)
@@ -155,29 +148,14 @@ class TransformerEncoder(Rematerialized):
             self.mlp = SwiGLU(mlp_dim, **feed_forward)
         else:
             self.mlp = MLP(mlp_dim, activation=activation, **feed_forward)
-        self.mlp_norm: Any = None
-        self.attention_scale = self.mlp_scale = self.drop_path = None
         if order != "parallel":
             self.mlp_norm = make_norm(norm, norm_epsilon, name="mlp_norm", **policy)
         if layer_scale_init is not None:
             self.attention_scale = LayerScale(layer_scale_init, name="attention_scale", **policy)
             if order != "parallel":
                 self.mlp_scale = LayerScale(layer_scale_init, name="mlp_scale", **policy)
-        # One layer serves both branches: its generator draws anew at each call.
         if drop_path_rate:
             self.drop_path = DropPath(drop_path_rate, seed=seed, name="drop_path", **policy)
-
-    def build(self, input_shape: Any) -> None:
-        for layer in (
-            self.attention_norm,
-            self.attention,
-            self.attention_scale,
-            self.mlp_norm,
-            self.mlp,
-            self.mlp_scale,
-        ):
-            if layer is not None:
-                layer.build(input_shape)
 
     def call(self, tokens: Any, training: bool | None = None) -> Any:
         def attend(normalised: Any) -> Any:
@@ -210,39 +188,7 @@ class TransformerEncoder(Rematerialized):
 
         With windows those of patches, (batch, num_heads, num_windows, window_tokens, window_tokens).
         """
-        normalised = tokens if self.order == "post_norm" else self.attention_norm(tokens)
+        normalised = self._before_attention(tokens)
         if self.windows is not None:
             return self.windows.separate(self.attention.attention_scores(self.windows.split(normalised)))
         return self.attention.attention_scores(normalised)
-
-    def compute_output_shape(self, input_shape: Any) -> Any:
-        return input_shape
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), **self._arguments}
-
-    def _run(
-        self,
-        tokens: Any,
-        attend: Callable[[Any], Any],
-        shorten: Callable[[Any], Any] = lambda tokens: tokens,
-        training: bool | None = None,
-    ) -> Any:
-        if self.order == "parallel":
-            normalised = self.attention_norm(tokens)
-            branch = attend(normalised) + self.mlp(normalised, training=training)
-            return shorten(self._add(tokens, branch, self.attention_scale, training))
-        if self.order == "post_norm":
-            tokens = shorten(self._add(tokens, self.attention_norm(attend(tokens)), None, training))
-            return self._add(tokens, self.mlp_norm(self.mlp(tokens, training=training)), None, training)
-        branch = attend(self.attention_norm(tokens))
-        tokens = shorten(self._add(tokens, branch, self.attention_scale, training))
-        branch = self.mlp(self.mlp_norm(tokens), training=training)
-        return self._add(tokens, branch, self.mlp_scale, training)
-
-    def _add(self, tokens: Any, branch: Any, scale: LayerScale | None, training: bool | None) -> Any:
-        if scale is not None:
-            branch = scale(branch)
-        if self.drop_path is not None:
-            branch = self.drop_path(branch, training=training)
-        return tokens + branch
