@@ -21,8 +21,8 @@ import argparse
 from pathlib import Path
 
 from benchmarks import machine
-from benchmarks.digits_page import write_page
-from benchmarks.digits_transfer import BATCH_SIZE, transfer, transfer_rate
+from benchmarks.digits_transfer import BATCH_SIZE, COMMAND, transfer, transfer_rate
+from benchmarks.page import write_page
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -60,7 +60,7 @@ def learning_curve(num_seeds: int, steps: int, runs: Path, out: Path) -> None:
     )
     result = training.compare(settings, runs, console=Console())
     text = (runs / "comparison.md").read_text(encoding="utf-8")
-    base = write_page(out, "learning-curve", text, meter)
+    base = write_page(out, "digits-learning-curve", f"{COMMAND} learning-curve", text, meter)
     base.with_suffix(".csv").write_bytes((runs / "cells.csv").read_bytes())
     training.plot_learning_curves(result.rows, base.with_suffix(".png"))
 

@@ -10,8 +10,9 @@ from statistics import mean, stdev
 from typing import Any
 
 from benchmarks import machine, report
-from benchmarks.digits_page import write_page
+from benchmarks.page import write_page
 
+COMMAND = "python -m benchmarks.digits_experiments"
 PRETRAINING_CLASSES, OTHER_CLASSES = range(5), range(5, 10)
 BATCH_SIZE = 64
 FRACTION = 0.1
@@ -44,7 +45,7 @@ def transfer(num_seeds: int, steps: int, runs: Path, out: Path) -> None:
         f"test images of the digits 5 to 9. The fine-tuning's learning rate is {RATE_SHARE:g} times the recipe's.\n\n"
         + _table(("training", "steps"), cells)
     )
-    base = write_page(out, "transfer", text, meter)
+    base = write_page(out, "digits-transfer", f"{COMMAND} transfer", text, meter)
     _write_csv(base.with_suffix(".csv"), cells)
     _plot(cells, base.with_suffix(".png"))
 
@@ -65,7 +66,7 @@ def transfer_rate(num_seeds: int, steps: int, runs: Path, out: Path) -> None:
         "and measured on the training images of the digits 5 to 9 that are not trained on. Test images have no part in "
         "it.\n\n" + _table(("share of the recipe's rate", "steps"), cells)
     )
-    base = write_page(out, "transfer-rate", text, meter)
+    base = write_page(out, "digits-transfer-rate", f"{COMMAND} transfer-rate", text, meter)
     _write_csv(base.with_suffix(".csv"), cells)
 
 

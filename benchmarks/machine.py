@@ -14,6 +14,8 @@ PACKAGES = {
     "keras": ("keras",),
     "keras_vit": ("keras3-vit",),
     "keras_hub": ("keras-hub",),
+    "keras_cv": ("keras-cv",),
+    "pycocotools": ("pycocotools",),
     "timm": ("timm",),
     "transformers": ("transformers",),
 }
