@@ -11,6 +11,7 @@ from keras_vit.visualize.learned import patch_filters, position_similarity
 from keras_vit.visualize.overlays import colour, overlay
 
 _LINE_COLOUR = (0.80, 0.87, 0.95)  # neither grey nor of the overlays' colours
+_TILE_SIZE = 48  # pixels of the shorter side, at least
 
 
 def plot_overlays(
@@ -78,10 +79,10 @@ def plot_position_similarity(model: Any, path: str | Path) -> None:
     maps = position_similarity(model)
     rows, columns = maps.shape[:2]
     lowest = float(maps.min())
-    figure = new_figure(5.2, 5.2 * rows / columns + 0.6)
+    figure = new_figure(5.2, 5.2 * rows / columns + 0.4)
     axes = figure.subplots()
     scaled = (maps - lowest) / max(1 - lowest, 1e-6)
-    axes.imshow(_mosaic(colour(np.clip(scaled, 0, 1)) / 255), interpolation="nearest")
+    axes.imshow(_mosaic(colour(np.clip(scaled, 0, 1)) / 255))
     axes.set_title(f"similarity of positions: {rows} x {columns} maps, {lowest:.2f} (dark) to 1 (bright)", fontsize=9)
     axes.set_axis_off()
     save_figure(figure, path)
@@ -107,20 +108,24 @@ def plot_patch_filters(model: Any, path: str | Path, num_filters: int | None = N
     columns = min(7, len(tiles))
     rows = -(-len(tiles) // columns)
     blank = np.full((rows * columns - len(tiles), *tiles.shape[1:]), _LINE_COLOUR)
-    figure = new_figure(0.8 * columns + 0.4, 0.8 * rows + 0.6)
+    figure = new_figure(0.9 * columns + 0.4, 0.9 * rows + 0.4)
     axes = figure.subplots()
     tiles = np.concatenate([tiles, blank]).reshape(rows, columns, *tiles.shape[1:])
-    axes.imshow(_mosaic(tiles), interpolation="nearest")
+    axes.imshow(_mosaic(tiles))
     axes.set_title(f"first {len(filters)} components of the patch filters", fontsize=9)
     axes.set_axis_off()
     save_figure(figure, path)
 
 
 def _mosaic(tiles: np.ndarray) -> np.ndarray:
-    """Lays tiles (rows, columns, height, width, 3) out as one picture, with lines of another colour between them."""
+    """Lays tiles (rows, columns, height, width, 3) out as one picture, with lines of another colour around them."""
+    # So many pixels that lines stay thin beside tiles of few pixels, and alike where the picture is drawn smaller.
+    times = -(-_TILE_SIZE // min(tiles.shape[2:4]))
+    tiles = tiles.repeat(times, axis=2).repeat(times, axis=3)
     rows, columns, height, width, _ = tiles.shape
-    gap = max(1, round(min(height, width) / 8))
+    gap = min(height, width) // 12
     framed = np.full((rows, columns, height + gap, width + gap, 3), _LINE_COLOUR)
-    framed[:, :, :height, :width] = tiles
-    picture = framed.transpose(0, 2, 1, 3, 4).reshape(rows * (height + gap), columns * (width + gap), 3)
-    return picture[:-gap, :-gap]
+    framed[:, :, gap:, gap:] = tiles
+    picture = np.full((rows * (height + gap) + gap, columns * (width + gap) + gap, 3), _LINE_COLOUR)
+    picture[:-gap, :-gap] = framed.transpose(0, 2, 1, 3, 4).reshape(rows * (height + gap), columns * (width + gap), 3)
+    return picture
