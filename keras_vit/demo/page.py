@@ -69,7 +69,9 @@ def build_page(preset: str | os.PathLike[str], *, top: int = 5) -> Any:
             picture = gradio.Image(type="filepath", label="Picture", height=336, sources=["upload", "clipboard"])
             classes = gradio.Label(num_top_classes=top, label="Classes", visible=has_classes(model))
         layer = gradio.Slider(0, last, value=last, step=1, label="Encoder layer", interactive=last > 0)
-        attention = gradio.Gallery(label="Where it looks, bright for much attention", columns=4, format="png")
+        gradio.Markdown("Where it looks, bright for much attention:")
+        # Its own label would lie on the first picture.
+        attention = gradio.Gallery(label="Attention", show_label=False, columns=4, format="png")
         # Gradio would open the file, and say of a broken one no more than "Error".
         picture.preprocess = lambda payload: None if payload is None else payload.path
         gradio.on(
