@@ -98,14 +98,16 @@ def read_adapter(name: str, folder: Path, *, is_remote: bool = False) -> Adapter
     )
 
 
-def dense_modules(model: Any) -> dict[str, str]:
-    """Returns, by the name of timm's module, the path of each dense layer that an adapter can be written for."""
+def dense_modules(model: Any) -> dict[str, tuple[str, ...]]:
+    """Returns, by the path of each dense layer that an adapter can be written for, the names of timm's modules.
+
+    Several modules make equal parts of the layer's outputs, in this order.
+    """
     return {
-        entry.name.removesuffix(".weight"): entry.variable.removesuffix("/kernel")
+        entry.variable.removesuffix("/kernel"): tuple(name.removesuffix(".weight") for name in entry.names)
         for entry in model.canonical_entries(model.config)
-        # A part of a tensor, or of several, has no module of its own.
-        if isinstance(entry.name, str)
-        and entry.transform is checkpoints.transpose
+        # A part of a tensor has no module of its own.
+        if entry.transform is checkpoints.transpose
         and entry.variable.endswith("/kernel")
         and not entry.variable.startswith("head/")
     }

@@ -69,7 +69,7 @@ def apply(model: Any, adapter: Adapter, *, has_own_head: bool = False) -> None:
     matrices = {name: array for name, array in tensors.items() if MATRIX.fullmatch(name)}
     head = {} if has_own_head else {name: array for name, array in tensors.items() if name not in matrices}
     weights = model.weights_by_path()
-    paths = [path for module, path in modules.items() if f"{module}.lora_A.weight" in matrices]
+    paths = [path for path, names in modules.items() if _present(matrices, names)]
     problems = _check_matrices(matrices, modules, weights, adapter.rank)
     expected, found = adapter.section.get("kernels"), digest(model, paths)
     if not problems and expected and found and expected != found:
@@ -83,35 +83,54 @@ def apply(model: Any, adapter: Adapter, *, has_own_head: bool = False) -> None:
             {entry.variable: weights[entry.variable] for entry in entries}, entries, head, source=adapter.name
         )
     lora.add_matrices(model, paths, adapter.rank, adapter.alpha)
-    names = {path: module for module, path in modules.items()}
     weights = model.weights_by_path()
     for path in paths:
-        for side, name in (("A", "lora_kernel_a"), ("B", "lora_kernel_b")):
-            weights[f"{path}/{name}"].assign(_floats(matrices[f"{names[path]}.lora_{side}.weight"]).transpose())
+        for name, matrix in zip(lora.MATRICES, _join(matrices, modules[path]), strict=True):
+            weights[f"{path}/{name}"].assign(matrix.transpose())
     _describe(model, adapter, paths, has_head=bool(head), has_own_head=has_own_head)
 
 
 def _check_matrices(
-    matrices: Mapping[str, Any], modules: Mapping[str, str], weights: Mapping[str, Any], rank: int
+    matrices: Mapping[str, Any], modules: Mapping[str, tuple[str, ...]], weights: Mapping[str, Any], rank: int
 ) -> list[str]:
     """Returns what is wrong with the matrices: strange names, a side that is missing, shapes and values."""
     problems = [] if matrices else ["- in the model, not in the file: any matrix of LoRA"]
+    layers = {module: (path, len(names)) for path, names in modules.items() for module in names}
     for name, array in matrices.items():
         found = MATRIX.fullmatch(name)
         module, side = (found["module"], found["side"]) if found else ("", "")
-        if module not in modules:
+        if module not in layers:
             problems.append(f"+ in the file, not in the model: {name}")
             continue
         partner = f"{module}.lora_{'B' if side == 'A' else 'A'}.weight"
         if partner not in matrices:
             problems.append(f"- in the model, not in the file: {partner}")
-        inputs, units = weights[f"{modules[module]}/kernel"].shape
-        wanted = (rank, inputs) if side == "A" else (units, rank)
+        path, num_parts = layers[module]
+        inputs, units = weights[f"{path}/kernel"].shape
+        wanted = (rank, inputs) if side == "A" else (units // num_parts, rank)
         if array.shape != wanted:
             problems.append(f"~ shape of {name}: {array.shape} in the file, {wanted} in the model")
         elif not np.isfinite(_floats(array)).all():
             problems.append(f"! not finite: {name} has values that are NaN or infinite")
+    for path, names in modules.items():
+        downs = [matrices[f"{name}.lora_A.weight"] for name in _present(matrices, names)]
+        if not all(np.array_equal(down, downs[0]) for down in downs):
+            problems.append(f"~ lora_A of {', '.join(names)} differ; {path}, which is all of them, has one")
     return problems
+
+
+def _present(matrices: Mapping[str, Any], names: tuple[str, ...]) -> list[str]:
+    """Returns those of the modules that have matrices."""
+    return [name for name in names if f"{name}.lora_A.weight" in matrices]
+
+
+def _join(matrices: Mapping[str, Any], names: tuple[str, ...]) -> tuple[Any, Any]:
+    """Returns both matrices of a layer; of modules without any, the outputs stay as they are."""
+    present = {name: _floats(matrices[f"{name}.lora_B.weight"]) for name in _present(matrices, names)}
+    first, up = next(iter(present.items()))
+    return _floats(matrices[f"{first}.lora_A.weight"]), np.concatenate(
+        [present.get(name, np.zeros_like(up)) for name in names]
+    )
 
 
 def _floats(array: Any) -> Any:

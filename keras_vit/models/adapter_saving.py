@@ -112,7 +112,7 @@ def _origin(model: Any, base: str | None, repo_id: str | None) -> dict[str, Any]
 
 
 def _collect(model: Any) -> dict[str, Any]:
-    modules = {path: module for module, path in dense_modules(model).items()}
+    modules = dense_modules(model)
     missing = [path for path in model.lora["layers"] if path not in modules]
     if missing:
         raise ValueError(
@@ -121,9 +121,10 @@ def _collect(model: Any) -> dict[str, Any]:
         )
     weights, tensors = model.weights_by_path(), {}
     for path in model.lora["layers"]:
-        for side, name in (("A", "lora_kernel_a"), ("B", "lora_kernel_b")):
-            matrix = to_numpy(weights[f"{path}/{name}"])
-            tensors[f"{PREFIX}{modules[path]}.lora_{side}.weight"] = matrix.transpose()  # PyTorch's are (out, in)
+        down, up = (to_numpy(weights[f"{path}/{name}"]).transpose() for name in lora.MATRICES)  # as PyTorch: (out, in)
+        for module, part in zip(modules[path], np.split(up, len(modules[path])), strict=True):
+            tensors[f"{PREFIX}{module}.lora_A.weight"] = down
+            tensors[f"{PREFIX}{module}.lora_B.weight"] = part
     head = whole_values({path: weight for path, weight in weights.items() if path.startswith("head/")})
     tensors |= {PREFIX + name: array for name, array in checkpoints.collect(head, head_entries(model)).items()}
     broken = [name for name, array in tensors.items() if not np.isfinite(array).all()]

@@ -9,7 +9,8 @@ import pytest
 import safetensors.numpy
 
 import keras_vit
-from keras_vit import ViT
+from keras_vit import EVA, ViT
+from tests.models.eva.configs import TINY as EVA_TINY
 from tests.models.vit.configs import TINY
 
 FIELDS = {**TINY, "depth": 1}
@@ -111,6 +112,50 @@ def test_all_that_does_not_fit_is_listed_and_nothing_changes(folder, base):
         assert line in str(caught.value)
     assert model.lora is None
     assert len(model.trainable_weights) == len(model.weights)
+
+
+# EVA-02: queries, keys and values are one layer here, three modules of timm.
+
+MODULES = [f"base_model.model.blocks.0.attn.{letter}_proj" for letter in "qkv"]
+
+
+@pytest.fixture
+def split_model(randomise, rng, tmp_path):
+    model = EVA(**{**EVA_TINY, "depth": 1})
+    randomise(model)
+    model = keras_vit.from_preset(model.save_to_preset(tmp_path / "eva"))
+    model.enable_lora(2, roles=("qkv",))
+    for path, weight in model.weights_by_path().items():
+        if "lora" in path:
+            weight.assign(rng.normal(size=tuple(weight.shape)).astype("float32"))
+    return model
+
+
+def test_parts_of_a_layer_that_are_modules_of_their_own_share_what_goes_in(split_model, tmp_path, rng):
+    folder = split_model.save_adapter(tmp_path / "split")
+    tensors = safetensors.numpy.load_file(folder / "adapter_model.safetensors")
+    matrices = [tensors[f"{module}.lora_A.weight"] for module in MODULES]
+    assert all(np.array_equal(matrix, matrices[0]) for matrix in matrices)
+    stacked = np.concatenate([tensors[f"{module}.lora_B.weight"] for module in MODULES])
+    weights = split_model.weights_by_path()
+    np.testing.assert_array_equal(stacked.T, weights["encoder_0/attention/qkv/lora_kernel_b"].numpy())
+    images = rng.normal(size=(2, 8, 12, 3)).astype("float32")
+    again = keras_vit.from_preset(folder)
+    np.testing.assert_array_equal(again.predict(images, verbose=0), split_model.predict(images, verbose=0))
+
+
+def test_a_part_without_matrices_stays_as_it_is_and_parts_of_their_own_are_refused(split_model, tmp_path):
+    folder = split_model.save_adapter(tmp_path / "split")
+    rewrite(folder, lambda tensors: [tensors.pop(f"{MODULES[1]}.lora_{side}.weight") for side in "AB"])
+    up = keras_vit.from_preset(folder).weights_by_path()["encoder_0/attention/qkv/lora_kernel_b"].numpy()
+    assert [bool(part.any()) for part in np.split(up, 3, axis=1)] == [True, False, True]
+
+    def double(tensors):
+        tensors[f"{MODULES[2]}.lora_A.weight"] *= 2
+
+    rewrite(folder, double)
+    with pytest.raises(ValueError, match=r"lora_A of blocks.0.attn.q_proj, .*v_proj differ; encoder_0/attention/qkv"):
+        keras_vit.from_preset(folder)
 
 
 def test_another_head_or_base_is_refused(folder, base, tmp_path, randomise):

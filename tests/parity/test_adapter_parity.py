@@ -7,9 +7,10 @@ import pytest
 from PIL import Image
 
 import keras_vit
-from keras_vit import ViT
+from keras_vit import EVA, ViT
 from keras_vit.preprocessing import Preprocessing
 from tests.hub.records import code_of
+from tests.models.eva.configs import TINY as EVA_TINY
 from tests.models.vit.configs import TINY
 
 pytestmark = pytest.mark.parity
@@ -58,6 +59,20 @@ def test_peft_puts_our_adapter_onto_the_model_of_timm(base, images, rng, tmp_pat
     folder = model.save_adapter(tmp_path / "adapter")
 
     adapted = peft.PeftModel.from_pretrained(on_timm(base), folder).eval()
+
+    expected = model.predict(images, verbose=0)
+    assert np.abs(expected - keras_vit.from_preset(base).predict(images, verbose=0)).max() > 0.1
+    np.testing.assert_allclose(logits_of(adapted, images), expected, atol=1e-4)
+
+
+def test_peft_puts_our_adapter_onto_modules_that_are_one_layer_here(randomise, images, rng, tmp_path):
+    model = EVA(**{**EVA_TINY, "image_size": 16}, preprocessing=Preprocessing(image_size=16, mean=(0.4,), std=(0.3,)))
+    randomise(model)
+    base = model.save_to_preset(tmp_path / "base")
+    model = keras_vit.from_preset(base)
+    adapt(model, rng)
+
+    adapted = peft.PeftModel.from_pretrained(on_timm(base), model.save_adapter(tmp_path / "adapter")).eval()
 
     expected = model.predict(images, verbose=0)
     assert np.abs(expected - keras_vit.from_preset(base).predict(images, verbose=0)).max() > 0.1
