@@ -3,6 +3,7 @@
 import functools
 from typing import Any
 
+import keras
 import numpy as np
 from keras import ops
 from numpy.typing import NDArray
@@ -65,7 +66,12 @@ def shift_patches(patches: Any, shift: tuple[Any, Any], *, back: bool = False) -
     """Rolls the grid up and to the left; what leaves it comes in again at the other side. `back` undoes it."""
     if _is_known(*shift) and not any(shift):
         return patches
-    return ops.roll(patches, shift if back else tuple(-size for size in shift), axis=(1, 2))
+    if keras.config.backend() != "tensorflow":
+        return ops.roll(patches, shift if back else tuple(-size for size in shift), axis=(1, 2))
+    for axis, size in enumerate(shift, start=1):
+        if not _is_known(size) or size:  # LiteRT takes an empty part for the whole
+            patches = _swap_parts(patches, axis, ops.shape(patches)[axis] - size if back else size)
+    return patches
 
 
 def shift_mask(grid_size: tuple[Any, Any], window_size: Size, shift: tuple[Any, Any]) -> Any:
@@ -85,6 +91,12 @@ def shift_mask(grid_size: tuple[Any, Any], window_size: Size, shift: tuple[Any, 
     if not _is_known(*grid_size, *shift):
         return _mask(grid_size, window_size, shift, ops)
     return _static_mask(grid_size, window_size, shift) if any(shift) else None
+
+
+def _swap_parts(patches: Any, axis: int, place: Any) -> Any:
+    """Puts what is before a place behind the rest: a roll, which LiteRT does not have."""
+    before, behind = (patches[(slice(None),) * axis + (part,)] for part in (slice(place), slice(place, None)))
+    return ops.concatenate([behind, before], axis=axis)
 
 
 @functools.lru_cache(maxsize=64)

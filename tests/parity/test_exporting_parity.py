@@ -5,25 +5,32 @@ The other backends of Keras export with a fixed number of images at most, so a p
 
 import pytest
 
+from keras_vit.models import catalogue
+
 pytestmark = pytest.mark.parity
 
 NAMES = {"tf_saved_model": "model", "onnx": "model.onnx", "litert": "model.tflite"}
 
 EXPORT = """
+import importlib
 import sys
+import keras
 import numpy as np
-import keras_vit
+from keras_vit.models import catalogue
 
-folder, takes_raw = sys.argv[1], sys.argv[2] == "raw"
-model = keras_vit.ViT(image_size=(32, 48), patch_size=8, embed_dim=48, depth=3, num_heads=3, num_classes=11)
+folder, architecture, takes_raw = sys.argv[1], sys.argv[2], sys.argv[3] == "raw"
+tests = catalogue.ARCHITECTURES[architecture].replace("keras_vit.", "tests.")
+model = catalogue.model_class(architecture)(**importlib.import_module(f"{tests}.configs").TINY)
 rng = np.random.default_rng(0)
 for weight in model.weights:
-    weight.assign(np.asarray(weight) + rng.normal(scale=0.1, size=weight.shape))
-for arguments in sys.argv[3:]:
+    if keras.backend.is_float_dtype(weight.dtype):
+        weight.assign(np.asarray(weight) + rng.normal(scale=0.1, size=weight.shape))
+for arguments in sys.argv[4:]:
     format_name, name = arguments.split("=")
     model.export(f"{folder}/{name}", format=format_name, with_preprocessing=takes_raw, verbose=False)
 reference = model.with_preprocessing(pixel_dtype="uint8") if takes_raw else model
-shapes = [(1, 32, 48), (2, 32, 48), (5, 32, 48)] + [(3, 61, 50), (2, 20, 90)] * takes_raw
+sides = model.config.usual_size
+shapes = [(1, *sides), (2, *sides), (5, *sides)] + [(3, 61, 50), (2, 20, 90)] * takes_raw
 for index, shape in enumerate(shapes):
     images = rng.integers(0, 256, (*shape, 3), dtype=np.uint8)
     images = images if takes_raw else images.astype("float32") / 127.5 - 1
@@ -65,10 +72,12 @@ print(len(files), "keras_vit" in sys.modules)
 """
 
 
-@pytest.mark.parametrize("pixels", ["model_input", "raw"])
-def test_each_runtime_gives_keras_logits_for_any_number_of_images(run_python, tmp_path, pixels):
+@pytest.mark.parametrize(
+    ("architecture", "pixels"), [("ViT", "model_input"), *((name, "raw") for name in catalogue.ARCHITECTURES)]
+)
+def test_each_runtime_gives_keras_logits_for_any_number_of_images(run_python, tmp_path, architecture, pixels):
     formats = [f"{format_name}={name}" for format_name, name in NAMES.items()]
-    run_python(EXPORT, tmp_path, pixels, *formats, backend="tensorflow")
+    run_python(EXPORT, tmp_path, architecture, pixels, *formats, backend="tensorflow")
 
     for format_name, name in NAMES.items():
         printed = run_python("import sys\n" + RUN[format_name] + COMPARE, tmp_path / name, tmp_path)
