@@ -120,7 +120,8 @@ class _Reader:
         value = entry.read([self._read(name) for name in entry.names], shape)
         if entry.plus is not None:
             rows = self._read(entry.plus.name).reshape(-1, shape[-1])[entry.plus.start : entry.plus.stop]
-            value = value + rows.reshape(shape)
+            # In half precision the sum would be rounded.
+            value = value.astype(np.promote_types(value.dtype, "float32")) + rows.reshape(shape)
         # bfloat16 is no dtype of NumPy's own: not every backend takes such arrays.
         return value.astype("float32") if value.dtype.name == "bfloat16" else value
 

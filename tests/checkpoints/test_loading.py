@@ -331,6 +331,14 @@ def test_a_tensor_is_read_once_for_all_its_variables(rng):
     assert reads == ["both", "both"]  # once to check, once to load
 
 
+@pytest.mark.parametrize("dtype", ["float16", ml_dtypes.bfloat16])
+def test_places_of_tokens_are_added_without_the_rounding_of_half_precision(dtype):
+    tensors = {"cls_token": np.full((1, 1, 2), 1, dtype), "pos_embed": np.full((1, 1, 2), 2**-12, dtype)}
+    token = keras.Variable(np.zeros((1, 2)), dtype="float32")
+    assign({"token": token}, [Entry("token", "cls_token", row_vector, Rows("pos_embed", 0, 1))], tensors, source="file")
+    np.testing.assert_array_equal(value(token), np.full((1, 2), 1 + 2**-12, "float32"))
+
+
 def test_places_of_tokens_are_added_to_the_tokens(rng):
     variables = make(token=(1, 3), registers=(2, 3), table=(2, 2, 3))
     entries = [
