@@ -5,6 +5,7 @@
 The default suite compares against these files, so that fidelity is tested on machines without the three.
 """
 
+import functools
 import json
 import os
 import shutil
@@ -16,9 +17,13 @@ import tests.parity.conftest  # noqa: F401, isort: skip  (before timm: it makes 
 import keras
 import keras_hub
 import numpy as np
+import safetensors.torch
 import timm
 import torch
 import transformers
+from timm.layers import StdConv2dSame
+from timm.models.resnetv2 import ResNetV2
+from timm.models.vision_transformer_hybrid import HybridEmbed
 
 from tests.models.goldens import FOLDER, make_images
 from tests.parity import google_npz
@@ -39,6 +44,8 @@ TIMM: dict[str, tuple[str, dict[str, Any]]] = {
     "timm_beit": ("beit_base_patch16_224", {"mlp_ratio": 2}),
     "timm_eva02": ("eva02_base_patch16_clip_224", {"mlp_ratio": 1}),
     "timm_radio": ("vit_base_patch16_radio_v3", {"reg_tokens": 3}),
+    "timm_dinov3": ("vit_small_patch16_dinov3", {"init_values": 0.1, "mlp_ratio": 2, "embed_dim": 16}),
+    "timm_rope_mixed": ("vit_small_patch16_rope_mixed_224", {"init_values": 0.1, "mlp_ratio": 2, "embed_dim": 16}),
 }  # fmt: skip
 # Stages have sizes of their own. What takes any image size is said to be for that of the goldens.
 PYRAMID = {"depths": (1, 1, 1, 1), "embed_dims": (8, 8, 16, 16), "num_heads": (1, 2, 2, 4), "mlp_ratios": 2}
@@ -53,6 +60,8 @@ SWINS: dict[str, tuple[str, dict[str, Any]]] = {
 TIMM_SIZES = {"img_size": 32, "patch_size": 8, "embed_dim": 32, "depth": 2, "num_heads": 4}
 HYBRIDS = {"timm_hybrid": ("vit_tiny_r_s16_p8_224", {})}
 HYBRID_SIZES = {**TIMM_SIZES, "patch_size": 2, "embed_dim": 16}
+# Bottlenecks in each stage of a ResNet half as wide as those that have a name in timm.
+NARROW_STEM = (1, 1)
 SWIN_SIZES = {
     "img_size": 32,
     "patch_size": 2,
@@ -98,6 +107,7 @@ def main() -> None:
     FOLDER.mkdir(parents=True)
     expected = {name: timm_golden(name, *what, TIMM_SIZES) for name, what in TIMM.items()}
     expected |= {name: timm_golden(name, *what, HYBRID_SIZES) for name, what in HYBRIDS.items()}
+    expected |= {"timm_hybrid_stages": narrow_hybrid_golden("timm_hybrid_stages")}
     expected |= {name: timm_golden(name, *what, SWIN_SIZES) for name, what in SWINS.items()}
     expected |= {name: pyramid_golden(name, *what) for name, what in PYRAMIDS.items()}
     expected |= {name: transformers_golden(name, *what) for name, what in TRANSFORMERS.items()}
@@ -115,6 +125,43 @@ def timm_golden(name: str, architecture: str, arguments: dict[str, Any], sizes: 
     model = randomised(timm.create_model(architecture, num_classes=3, **arguments))
     timm.models.save_for_hf(model, str(FOLDER / name), model_args=arguments, safe_serialization=True)
     (FOLDER / name / "README.md").unlink(missing_ok=True)
+    return run(model)
+
+
+def narrow_hybrid_golden(name: str) -> np.ndarray:
+    """Saves a timm model whose stem only our config.json can tell, in half precision because it is large."""
+    backbone = ResNetV2(
+        layers=NARROW_STEM,
+        channels=(128, 256),
+        stem_chs=32,
+        num_classes=0,
+        global_pool="",
+        preact=False,
+        stem_type="same",
+        conv_layer=functools.partial(StdConv2dSame, eps=1e-8),
+    )
+    sizes = {"img_size": 32, "embed_dim": 16, "depth": 1, "num_heads": 4, "mlp_ratio": 2}
+    stem = functools.partial(HybridEmbed, backbone=backbone)
+    model = randomised(timm.create_model("vit_small_r26_s32_224", num_classes=3, embed_layer=stem, **sizes))
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.copy_(parameter.half())
+    (FOLDER / name).mkdir()
+    state = {key: tensor.half().contiguous() for key, tensor in model.state_dict().items()}
+    safetensors.torch.save_file(state, FOLDER / name / "model.safetensors")
+    config = {
+        "image_size": 32,
+        "patch_size": 8,
+        "stem_depths": NARROW_STEM,
+        "stem_dim": 32,
+        "embed_dim": 16,
+        "depth": 1,
+        "num_heads": 4,
+        "mlp_ratio": 2.0,
+        "num_classes": 3,
+    }
+    section = {"class": "HybridViT", "config": config}
+    (FOLDER / name / "config.json").write_text(json.dumps({"keras_vit": section}, indent=2) + "\n")
     return run(model)
 
 
