@@ -212,7 +212,8 @@ DENSE_MODELS: dict[str, type[DenseModel]] = {
 def _start_heads(detector: Any) -> None:
     """Gives KerasHub's heads the start of the paper: classes at 1 %, boxes at their anchors.
 
-    KerasHub 0.32 gives the bias that is meant for classes to the boxes, and kernels so large that logits are around 7.
+    KerasHub 0.32 gives the bias that is meant for the classes to the boxes, and kernels so large that logits start with
+    a standard deviation of 8, with its default of four hidden layers 25.
 
     Source: Lin et al., "Focal Loss for Dense Object Detection", 2017, arXiv 1708.02002, section 4.1.
     """

@@ -22,11 +22,12 @@ def draw_answers(drawn: DrawnImages, answers: Mapping[str, Mapping[str, np.ndarr
     from keras_vit.pictures import new_figure, save_figure
 
     num_images = len(drawn.pixels)
-    figure = new_figure(1.35 * num_images, 1.5 * (1 + len(answers)) + 0.3)
+    figure = new_figure(1.1 * num_images, 1.28 * (1 + len(answers)) + 0.3)
     all_axes = figure.subplots(1 + len(answers), num_images, squeeze=False)
     truth = {"boxes": drawn.boxes, "classes": drawn.classes, "confidence": np.ones_like(drawn.classes)}
     for row, (title, answer) in zip(all_axes, {"drawn": truth, **answers}.items(), strict=True):
-        row[0].set_title(title, fontsize=9, loc="left")
+        row[0].set_title(" ", fontsize=9)  # the height of a line; a long title would take width from the other images
+        row[0].text(0, 1.05, title, fontsize=9, transform=row[0].transAxes).set_in_layout(False)
         for index, axes in enumerate(row):
             axes.set(xticks=[], yticks=[])
             axes.imshow(drawn.pixels[index], cmap="gray", vmin=0, vmax=255)
@@ -53,7 +54,7 @@ def _draw_boxes(axes: Any, answer: Mapping[str, np.ndarray], with_confidence: bo
         if with_confidence:
             label = {"facecolor": colour, "edgecolor": "none", "pad": 0.8}
             axes.text(
-                max(left, 0), max(top, 6), f"{confidence:.2f}", color="white", fontsize=6, va="bottom", bbox=label
+                max(left, 0), max(top, 6), f"{confidence:.2f}", color="white", fontsize=5, va="bottom", bbox=label
             )
 
 
