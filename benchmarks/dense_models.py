@@ -131,7 +131,7 @@ class KerasHubDetector(Detector):
                 "xyxy", from_logits=True, confidence_threshold=LOWEST_CONFIDENCE
             ),
         )
-        _start_heads(detector)
+        start_heads(detector)
         return detector
 
     def compile(self, optimizer: Any) -> None:
@@ -209,7 +209,7 @@ DENSE_MODELS: dict[str, type[DenseModel]] = {
 }
 
 
-def _start_heads(detector: Any) -> None:
+def start_heads(detector: Any) -> None:
     """Gives KerasHub's heads the start of the paper: classes at 1 %, boxes at their anchors.
 
     KerasHub 0.32 gives the bias that is meant for the classes to the boxes, and kernels so large that logits start with
