@@ -5,6 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_vit.layers.convolution import relu_in_place
 from keras_vit.layers.group_normalization import GroupNormalization
 from keras_vit.layers.standardized_conv2d import StandardizedConv2D
 
@@ -65,10 +66,10 @@ class Bottleneck(keras.layers.Layer):
 
     def call(self, images: Any) -> Any:
         shortcut = self.shortcut_norm(self.shortcut_conv(images)) if self.has_projection else images
-        branch = ops.relu(self.norm_1(self.conv_1(images)))
-        branch = ops.relu(self.norm_2(self.conv_2(branch)))
+        branch = relu_in_place(self.norm_1(self.conv_1(images)))
+        branch = relu_in_place(self.norm_2(self.conv_2(branch)))
         branch = self.norm_3(self.conv_3(branch))
-        return ops.relu(ops.add(shortcut, branch))
+        return relu_in_place(ops.add(shortcut, branch))
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         batch, *sizes, _ = input_shape

@@ -3,9 +3,9 @@
 from typing import Any
 
 import keras
-from keras import ops
 
 from keras_vit.layers.bottleneck import NUM_GROUPS, Bottleneck, group_norm
+from keras_vit.layers.convolution import max_pool, relu_in_place
 from keras_vit.layers.standardized_conv2d import StandardizedConv2D
 
 _WIDENING = 4  # channels of the first stage / those of the root; each later stage doubles them
@@ -46,7 +46,6 @@ class ResNetStem(keras.layers.Layer):
         dtype = self.dtype_policy
         self.root_conv = StandardizedConv2D(self.root_dim, 7, strides=2, dtype=dtype, name="root_conv")
         self.root_norm = group_norm("root_norm", dtype)
-        self.root_pool = keras.layers.MaxPooling2D(3, 2, padding="same", dtype=dtype, name="root_pool")
         self.bottlenecks = [
             Bottleneck(
                 self.root_dim * _WIDENING * 2**stage,
@@ -57,13 +56,15 @@ class ResNetStem(keras.layers.Layer):
             for stage, depth in enumerate(self.depths)
             for index in range(depth)
         ]
-        shape = tuple(input_shape)
-        for layer in (self.root_conv, self.root_norm, self.root_pool, *self.bottlenecks):
+        self.root_conv.build(input_shape)
+        self.root_norm.build(self.root_conv.compute_output_shape(input_shape))
+        shape: tuple[int | None, ...] = (input_shape[0], None, None, self.root_dim)
+        for layer in self.bottlenecks:
             layer.build(shape)
             shape = tuple(layer.compute_output_shape(shape))
 
     def call(self, images: Any) -> Any:
-        features = self.root_pool(ops.relu(self.root_norm(self.root_conv(images))))
+        features = max_pool(relu_in_place(self.root_norm(self.root_conv(images))))
         for bottleneck in self.bottlenecks:
             features = bottleneck(features)
         return features

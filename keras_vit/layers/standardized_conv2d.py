@@ -5,6 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_vit.layers.convolution import convolve
 from keras_vit.layers.initialization import lecun_normal
 from keras_vit.layers.patch_embedding import require_channels_last
 
@@ -60,12 +61,14 @@ class StandardizedConv2D(keras.layers.Layer):
 
     def call(self, images: Any) -> Any:
         kernel = ops.cast(self.standardized_kernel(), images.dtype)
-        return ops.conv(images, kernel, strides=self.strides, padding="same", data_format="channels_last")
+        return convolve(images, kernel, stride=self.strides, border=None)
 
     def standardized_kernel(self) -> Any:
         """Returns the kernel that images meet, (kernel_size, kernel_size, channels, filters), float32 or longer."""
         kernel = ops.convert_to_tensor(self.kernel)
         kernel = ops.cast(kernel, keras.backend.result_type(kernel.dtype, "float32"))
+        if keras.backend.backend() == "torch":
+            return _standardize_on_torch(kernel, self.epsilon)
         centred = kernel - ops.mean(kernel, axis=(0, 1, 2), keepdims=True)
         variance = ops.mean(ops.square(centred), axis=(0, 1, 2), keepdims=True)
         return centred * ops.rsqrt(variance + self.epsilon)
@@ -82,3 +85,14 @@ class StandardizedConv2D(keras.layers.Layer):
             "strides": self.strides,
             "epsilon": self.epsilon,
         }
+
+
+def _standardize_on_torch(kernel: Any, epsilon: float) -> Any:
+    """One pass over the kernel instead of five, and filters first in memory, as PyTorch's convolutions read them."""
+    import torch
+
+    height, width, channels, filters = kernel.shape
+    # Two axes are transposed block by block, which takes half the time of permuting four.
+    rows = kernel.reshape(-1, filters).transpose(0, 1).contiguous()
+    rows = torch.nn.functional.layer_norm(rows, rows.shape[1:], eps=epsilon)
+    return rows.reshape(filters, height, width, channels).permute(1, 2, 3, 0)
