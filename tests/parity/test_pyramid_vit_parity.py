@@ -233,7 +233,7 @@ def test_mit_from_a_repository_that_transformers_wrote(hub_server, tmp_path):
     transformers.SegformerImageProcessorPil().save_pretrained(tmp_path)  # for the 512 pixels of segmentation
     hub_server.add("nvidia/mit-b0", tmp_path)
 
-    ours = keras_vit.from_preset("mit_b0", endpoint=hub_server.endpoint)
+    ours = keras_vit.from_preset("mit_b0", revision="main", endpoint=hub_server.endpoint)
 
     assert ours.config.image_size == (224, 224)
     assert ours.labels[0] == "tench, Tinca tinca"

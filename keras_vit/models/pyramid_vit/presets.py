@@ -27,6 +27,16 @@ _MIT = {
     "b4": ((3, 8, 27, 3), 61_355_688, 83.6),
     "b5": ((3, 6, 40, 3), 81_956_008, 83.8),
 }
+# The main branches hold the weights only in files that can run code; a bot of the Hub proposed the same as safetensors.
+# Commits of these proposals as far as they are known, else the proposal by its number, which is 2 in all that are.
+_MIT_REVISIONS = {
+    "b0": "25ce79d97e6d9d509ed12e17cb2eb89b0a83a2dc",
+    "b1": "44575a0572f5374ed1e5b4e46ec8276222f6ffe8",
+    "b2": "refs/pr/2",
+    "b3": "4c2f314b6a213100cb822264a737f39d1ce062b8",
+    "b4": "refs/pr/2",
+    "b5": "8c15ac959fdc3130572f9320d6955cef46046a72",
+}
 _MIT_SIDE = 224  # pixels; the processor in the repositories makes the 512 that segmentation starts from
 
 
@@ -57,4 +67,5 @@ def _mit(size: str) -> Preset:
             "preprocessor": {"size": _MIT_SIDE},
         },
         hub_id=f"nvidia/mit-{size}",
+        revision=_MIT_REVISIONS[size],
     )

@@ -88,7 +88,10 @@ def test_mit_is_loaded_from_the_files_of_transformers(mit_b0, hub_server, random
     (folder / "README.md").write_text("---\nlicense: other\n---\n")  # as in NVIDIA's repositories
     commit = hub_server.add("nvidia/mit-b0", folder)
 
-    model = from_preset("mit_b0", endpoint=hub_server.endpoint)
+    with pytest.raises(FileNotFoundError, match=catalogue.find("mit_b0").revision):  # main has no safetensors there
+        from_preset("mit_b0", endpoint=hub_server.endpoint)
+
+    model = from_preset("mit_b0", revision="main", endpoint=hub_server.endpoint)
 
     assert model.config == mit_b0.config
     for path, weight in mit_b0.weights_by_path().items():
