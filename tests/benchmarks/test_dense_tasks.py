@@ -72,6 +72,7 @@ def test_no_boxes_and_boxes_of_wrong_classes_have_an_average_precision_of_zero(d
     assert average_precision(drawn, answers | {"classes": wrong})[1] < 0.2  # two shapes of an image may still overlap
 
 
+@pytest.mark.filterwarnings("ignore:Explicitly requested dtype int64")  # by Keras' metric, on JAX
 def test_masks_that_are_all_background_have_its_share_over_four(drawn):
     assert mean_iou(drawn, drawn.masks) == pytest.approx(1)
     assert mean_iou(drawn, np.zeros_like(drawn.masks)) == pytest.approx((drawn.masks == 0).mean() / 4, rel=1e-5)
