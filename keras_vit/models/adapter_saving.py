@@ -59,6 +59,11 @@ def save(model: Any, folder: str | os.PathLike[str], *, base: str | None = None,
     return Path(folder)
 
 
+def is_possible(model: Any) -> bool:
+    """Whether the layers under LoRA have modules of their own in timm, which adapters name."""
+    return not _without_module(model, dense_modules(model))
+
+
 def push(
     model: Any,
     repository: str,
@@ -111,13 +116,17 @@ def _origin(model: Any, base: str | None, repo_id: str | None) -> dict[str, Any]
     return dict(origin)
 
 
+def _without_module(model: Any, modules: dict[str, Any]) -> list[str]:
+    return [path for path in model.lora["layers"] if path not in modules]
+
+
 def _collect(model: Any) -> dict[str, Any]:
     modules = dense_modules(model)
-    missing = [path for path in model.lora["layers"] if path not in modules]
+    missing = _without_module(model, modules)
     if missing:
         raise ValueError(
-            f"save_adapter needs layers that timm stores one by one; {', '.join(missing[:3])} shares a tensor with "
-            "another. Use save_to_preset, which writes the whole model."
+            f"save_adapter needs layers that timm stores one by one; got {', '.join(missing[:3])}, which shares a "
+            "tensor with another. Use save_to_preset, which writes the whole model."
         )
     weights, tensors = model.weights_by_path(), {}
     for path in model.lora["layers"]:

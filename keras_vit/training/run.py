@@ -13,6 +13,7 @@ from typing import Any
 import keras
 
 from keras_vit import data, hub, models
+from keras_vit.models import adapter_saving
 from keras_vit.training.callbacks import EpochSeeds, History, KeepBest, StopBetweenBatches
 from keras_vit.training.checkpointing import TrainingCheckpoint
 from keras_vit.training.curves import plot_curves
@@ -264,7 +265,7 @@ def _save(
         },
     }
     model.save_to_preset(files.model_folder)
-    if settings.chosen_recipe.trains == "lora":
+    if settings.chosen_recipe.trains == "lora" and adapter_saving.is_possible(model):
         model.save_adapter(files.adapter_folder)
 
 

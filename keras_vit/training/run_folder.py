@@ -24,7 +24,7 @@ class RunFolder:
         history.csv     one row per finished epoch
         curves.png      the same as a picture
         model/          the preset folder: best weights so far, or the last epoch's once the run is finished
-        adapter/        with the recipe lora: the adapter alone, likewise
+        adapter/        with the recipe lora: the adapter alone, likewise, where timm has its layers one by one
         checkpoint/     all that resuming needs; there only until the run is finished
 
     Args:

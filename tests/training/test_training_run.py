@@ -193,6 +193,15 @@ def photos(tmp_path, rng) -> Path:
     return tmp_path / "photos"
 
 
+@pytest.mark.slow
+def test_lora_on_layers_that_no_adapter_can_name_leaves_the_merged_model(tmp_path):
+    model = ViT(image_size=8, in_channels=1, patch_size=4, embed_dim=8, depth=1, num_heads=2, order="parallel")
+    preset = model.save_to_preset(tmp_path / "base")
+    result = run_training(RunSettings(preset=str(preset), recipe="lora", epochs=1, batch_size=480), tmp_path / "run")
+    assert ViT.from_preset(result.model_folder).config.order == "parallel"
+    assert not (tmp_path / "run" / "adapter").exists()
+
+
 def test_model_follows_the_data_and_the_image_size(tmp_path, tiny_preset, photos, untrained):
     settings = RunSettings(data=str(photos), preset=str(tiny_preset), image_size=(16, 8), epochs=1, batch_size=4)
 
