@@ -1,6 +1,7 @@
-"""Samples of long lists of cases: some are in the default suite, the rest run with -m slow."""
+"""Samples of long lists of cases: some are in the default suite, or in CI, the rest run on request."""
 
-from collections.abc import Iterable
+import os
+from collections.abc import Collection, Iterable
 from typing import Any
 
 import pytest
@@ -9,6 +10,15 @@ import pytest
 def sample(cases: Iterable[Any], every: int) -> list[Any]:
     """Returns the cases, all slow but the first and every so many after it."""
     return [case if index % every == 0 else _slow(case) for index, case in enumerate(cases)]
+
+
+# Set KERAS_VIT_PARITY=some to compare with live timm one of each kind only: all of them are for changes of models.
+IS_SHORT = os.environ.get("KERAS_VIT_PARITY") == "some"
+
+
+def of_each_kind(cases: Iterable[Any], kinds: Collection[Any]) -> list[Any]:
+    """Returns the cases, or, where the comparisons are to be short, those among `kinds`."""
+    return [case for case in cases if case in kinds or not IS_SHORT]
 
 
 def _slow(case: Any) -> Any:

@@ -3,7 +3,6 @@
 import dataclasses
 import gc
 import json
-import os
 
 import keras
 import numpy as np
@@ -23,6 +22,7 @@ from tests.parity.timm_models import (
     timm,
     torch,
 )
+from tests.sampling import of_each_kind
 
 transformers = pytest.importorskip("transformers")
 
@@ -30,9 +30,8 @@ pytestmark = pytest.mark.parity
 
 CUT = {"depth": 2}  # of full width and image size
 
-# One of each kind, for where not all of them run (set KERAS_VIT_PARITY=some).
 SOME = ["beit_base_patch16_224", "beitv2_base_patch16_224"]
-CHOSEN = SOME if os.environ.get("KERAS_VIT_PARITY") == "some" else presets.TABLES.architectures()
+CHOSEN = of_each_kind(presets.TABLES.architectures(), SOME)
 
 
 @pytest.fixture(autouse=True)

@@ -2,7 +2,6 @@
 
 import gc
 import json
-import os
 
 import keras
 import numpy as np
@@ -21,6 +20,7 @@ from tests.parity.timm_models import (
     timm,
     torch,
 )
+from tests.sampling import of_each_kind
 
 transformers = pytest.importorskip("transformers")
 FlopCounterMode = pytest.importorskip("torch.utils.flop_counter").FlopCounterMode
@@ -28,7 +28,6 @@ FlopCounterMode = pytest.importorskip("torch.utils.flop_counter").FlopCounterMod
 pytestmark = pytest.mark.parity
 
 ARCHITECTURES = presets.TABLES.architectures()
-# One of each kind, for the backends that do not run all of them (set KERAS_VIT_PARITY=some).
 SOME = {
     "eva02_base_patch16_clip_224",
     "eva02_enormous_patch14_clip_224",
@@ -43,7 +42,6 @@ SOME = {
     "vit_small_patch16_rope_mixed_ape_224",
     "vit_small_plus_patch16_dinov3_qkvb",
 }
-IS_SHORT = os.environ.get("KERAS_VIT_PARITY") == "some"
 
 
 @pytest.fixture(autouse=True)
@@ -67,7 +65,7 @@ def cut(architecture):
 # timm.
 
 
-@pytest.mark.parametrize("architecture", [name for name in ARCHITECTURES if name in SOME or not IS_SHORT])
+@pytest.mark.parametrize("architecture", of_each_kind(ARCHITECTURES, SOME))
 def test_outputs_are_those_of_timm_both_ways(architecture, tmp_path):
     arguments = cut(architecture)
     theirs = make_timm_model(architecture, **arguments)

@@ -1,7 +1,6 @@
 """Every hybrid that timm publishes: read with equal outputs, read back by timm, and Google's files of them."""
 
 import gc
-import os
 
 import keras
 import numpy as np
@@ -20,14 +19,13 @@ from tests.parity.timm_models import (
     timm,
     torch,
 )
+from tests.sampling import of_each_kind
 
 pytestmark = pytest.mark.parity
 
 ARCHITECTURES = presets.TABLES.architectures()
 SOME = {"vit_base_mci_224", "vit_small_r26_s32_224", "vit_tiny_r_s16_p8_224"}
-CHOSEN = (
-    [name for name in ARCHITECTURES if name in SOME] if os.environ.get("KERAS_VIT_PARITY") == "some" else ARCHITECTURES
-)
+CHOSEN = of_each_kind(ARCHITECTURES, SOME)
 
 
 def make_hybrid(architecture, **arguments):

@@ -3,7 +3,6 @@
 import dataclasses
 import gc
 import json
-import os
 
 import keras
 import numpy as np
@@ -23,15 +22,15 @@ from tests.parity.timm_models import (
     timm,
     torch,
 )
+from tests.sampling import of_each_kind
 
 transformers = pytest.importorskip("transformers")
 
 pytestmark = pytest.mark.parity
 
 CUT = {"depths": (1, 1, 2, 1)}  # of full width and image size
-# One of each kind, for the backends that do not run all of them (set KERAS_VIT_PARITY=some).
 SOME = ["pvt_v2_b0", "pvt_v2_b2_li"]
-CHOSEN = SOME if os.environ.get("KERAS_VIT_PARITY") == "some" else presets.TABLES.architectures()
+CHOSEN = of_each_kind(presets.TABLES.architectures(), SOME)
 
 
 @pytest.fixture(autouse=True)

@@ -1,7 +1,6 @@
 """Every Swin that timm publishes, of both versions, and transformers' classes: equal outputs, both ways."""
 
 import gc
-import os
 
 import keras
 import numpy as np
@@ -21,15 +20,15 @@ from tests.parity.timm_models import (
     timm,
     torch,
 )
+from tests.sampling import of_each_kind
 
 transformers = pytest.importorskip("transformers")
 
 pytestmark = pytest.mark.parity
 
-# One of each kind, for the backends that do not run all of them (set KERAS_VIT_PARITY=some).
 SOME = ["swin_s3_small_224", "swin_tiny_patch4_window7_224", "swinv2_base_window12to16_192to256"]
 ARCHITECTURES = [*TABLES.architectures(), *TABLES_V2.architectures()]
-CHOSEN = SOME if os.environ.get("KERAS_VIT_PARITY") == "some" else ARCHITECTURES
+CHOSEN = of_each_kind(ARCHITECTURES, SOME)
 
 SMALL = {"depths": (2, 2, 2, 2), "embed_dim": 16, "num_heads": (1, 2, 2, 4)}
 

@@ -2,7 +2,6 @@
 
 import gc
 import json
-import os
 
 import keras
 import pytest
@@ -18,13 +17,13 @@ from tests.parity.timm_models import (
     save_timm_model,
     timm,
 )
+from tests.sampling import of_each_kind
 
 pytestmark = pytest.mark.parity
 
 DIFFERENT = tuple(presets.TABLES.exceptions)  # no plain ViT: refused with the reason
 ARCHITECTURES = [name for name in presets.TABLES.architectures() if not name.startswith(DIFFERENT)]
 
-# One of each kind, for the backends that do not run all of them (set KERAS_VIT_PARITY=some).
 SOME = {
     "aimv2_large_patch14_224",
     "beit3_base_patch16_224",
@@ -40,9 +39,7 @@ SOME = {
     "vit_small_patch14_reg4_dinov2",
     "vit_tiny_patch16_224",
 }
-CHOSEN = (
-    [name for name in ARCHITECTURES if name in SOME] if os.environ.get("KERAS_VIT_PARITY") == "some" else ARCHITECTURES
-)
+CHOSEN = of_each_kind(ARCHITECTURES, SOME)
 
 
 def make_cut_model(architecture, **arguments):

@@ -1,7 +1,6 @@
 """The tables of architectures, checkpoints and class names are those of live timm."""
 
 import gzip
-import os
 
 import pytest
 
@@ -10,11 +9,11 @@ from keras_vit.models import catalogue, labels
 timm = pytest.importorskip("timm")
 
 from tests.parity import timm_table  # noqa: E402  (after the check that timm is there)
+from tests.sampling import IS_SHORT  # noqa: E402
 
 pytestmark = pytest.mark.parity
 
 # timm is pinned, so that the tables change with its version alone: where not all run, one in ten does.
-IS_SHORT = os.environ.get("KERAS_VIT_PARITY") == "some"
 ARCHITECTURES = ["Swin"] if IS_SHORT else list(catalogue.ARCHITECTURES)
 ALL = [preset for preset in catalogue.list_presets() if preset.timm_settings and not preset.alias_of]
 CHECKPOINTS = ALL[:: 10 if IS_SHORT else 1]
