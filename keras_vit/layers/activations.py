@@ -15,6 +15,19 @@ def get_activation(name: str) -> Callable[[Any], Any]:
     return ACTIVATIONS[name]
 
 
+def activate_in_place(activation: Callable[[Any], Any], features: Any) -> Any:
+    """Returns activated features, which nothing else reads: where PyTorch needs no gradients, they are overwritten.
+
+    Hidden maps of pyramids have tens of megabytes, which the system would hand out page by page once more.
+    """
+    if activation is _gelu and keras.config.backend() == "torch":
+        import torch
+
+        if not torch.is_grad_enabled():
+            return torch.ops.aten.gelu_(features)
+    return activation(features)
+
+
 def _gelu(features: Any) -> Any:
     if keras.config.backend() == "torch":
         return ops.gelu(features, approximate=False)  # one fused kernel

@@ -5,7 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_vit.layers.activations import get_activation
+from keras_vit.layers.activations import activate_in_place, get_activation
 from keras_vit.layers.depthwise_conv import DepthwiseConv
 from keras_vit.layers.feed_forward import FeedForward
 
@@ -53,7 +53,8 @@ class ConvMLP(FeedForward):
         self.depthwise.build((*input_shape[:-1], self.mlp_dim))
 
     def _activate(self, expanded: Any) -> Any:
-        return self._activation(self.depthwise(ops.relu(expanded) if self.use_relu else expanded))
+        convolved = self.depthwise(ops.relu(expanded) if self.use_relu else expanded)
+        return activate_in_place(self._activation, convolved)
 
     def get_config(self) -> dict[str, Any]:
         config = super().get_config()

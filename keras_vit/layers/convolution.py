@@ -6,7 +6,9 @@ import keras
 from keras import ops
 
 
-def convolve(maps: Any, kernel: Any, bias: Any = None, *, stride: int = 1, border: int | None = 0) -> Any:
+def convolve(
+    maps: Any, kernel: Any, bias: Any = None, *, stride: int | tuple[int, int] = 1, border: int | None = 0
+) -> Any:
     """Returns the convolution of maps, with a bias if there is one.
 
     Args:
@@ -76,13 +78,14 @@ def _convolve_on_torch(maps: Any, kernel: Any, bias: Any, order: tuple[int, ...]
     return convolved.permute(0, 2, 3, 1)
 
 
-def _pad_on_torch(maps: Any, kernel_size: tuple[int, int], stride: int) -> tuple[Any, Any]:
+def _pad_on_torch(maps: Any, kernel_size: tuple[int, int], stride: int | tuple[int, int]) -> tuple[Any, Any]:
     """Returns maps, and the zeros that the convolution adds itself, because both sides have as many."""
     import torch
 
     borders = []
-    for size, kernel in zip(maps.shape[1:3], kernel_size, strict=True):
-        num_zeros = max((-(-size // stride) - 1) * stride + kernel - size, 0)
+    strides = (stride, stride) if isinstance(stride, int) else stride
+    for size, kernel, step in zip(maps.shape[1:3], kernel_size, strides, strict=True):
+        num_zeros = max((-(-size // step) - 1) * step + kernel - size, 0)
         borders.append((num_zeros // 2, num_zeros - num_zeros // 2))
     (top, bottom), (left, right) = borders
     if top == bottom and left == right:

@@ -32,7 +32,7 @@ def gather(
     """
     adjust = _adjust.get()
     if not (training and dropout) and adjust is None:  # no fused kernel here drops weights, or shows them
-        if keras.backend.backend() == "torch":
+        if keras.backend.backend() == "torch" and not _learns_bias_on_cpu(bias):
             return _fused(queries, keys, values, bias)
         if use_flash_attention(keras.backend.backend(), platform(), keras.config.is_flash_attention_enabled()):
             return ops.dot_product_attention(queries, keys, values, bias=bias, scale=queries.shape[-1] ** -0.5)
@@ -96,6 +96,13 @@ def platform() -> str:
     import jax
 
     return jax.default_backend()
+
+
+def _learns_bias_on_cpu(bias: Any) -> bool:
+    """Whether PyTorch's fused kernel would be none: on CPUs it has no gradients of a bias, and what it calls instead
+    looks at all weights twice more than is needed.
+    """
+    return bias is not None and bias.requires_grad and bias.device.type == "cpu"
 
 
 def _fused(queries: Any, keys: Any, values: Any, bias: Any) -> Any:

@@ -4,7 +4,7 @@ from typing import Any
 
 import keras
 
-from keras_vit.layers.activations import get_activation
+from keras_vit.layers.activations import activate_in_place, get_activation
 from keras_vit.layers.feed_forward import FeedForward
 
 
@@ -56,7 +56,7 @@ class MLP(FeedForward):
         self._activation = get_activation(activation)
 
     def _activate(self, expanded: Any) -> Any:
-        return self._activation(expanded)
+        return activate_in_place(self._activation, expanded)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "activation": self.activation}

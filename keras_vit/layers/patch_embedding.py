@@ -5,6 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_vit.layers.convolution import convolve
 from keras_vit.layers.initialization import lecun_normal
 
 
@@ -77,8 +78,7 @@ class PatchEmbedding(keras.layers.Layer):
             self._check_dynamic_size(images)
         if self.pad:
             images = self._pad(images)
-        patches = ops.conv(images, self.kernel, strides=self.patch_size, padding="valid", data_format="channels_last")
-        return ops.add(patches, self.bias) if self.use_bias else patches
+        return convolve(images, self.kernel, self.bias if self.use_bias else None, stride=self.patch_size)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         self._check_static_size(input_shape)
