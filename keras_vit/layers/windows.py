@@ -95,6 +95,8 @@ def shift_mask(grid_size: tuple[Any, Any], window_size: Size, shift: tuple[Any, 
 
 def _swap_parts(patches: Any, axis: int, place: Any) -> Any:
     """Puts what is before a place behind the rest: a roll, which LiteRT does not have."""
+    if _is_known(place, patches.shape[axis]):  # the gradient of a slice would be a padded copy of the whole
+        return ops.concatenate(ops.split(patches, [place], axis=axis)[::-1], axis=axis)
     before, behind = (patches[(slice(None),) * axis + (part,)] for part in (slice(place), slice(place, None)))
     return ops.concatenate([behind, before], axis=axis)
 
