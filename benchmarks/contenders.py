@@ -95,16 +95,27 @@ class KerasContender(Contender):
             model.compile(loss=None, jit_compile=jit_compile)
             self.step = lambda: model.predict_on_batch(images)
         else:
-            optimizer = keras.optimizers.AdamW(learning_rate=1e-3, weight_decay=0.05)
+            optimizer = self.make_optimizer(learning_rate=1e-3, weight_decay=0.05)
             loss = keras.losses.CategoricalCrossentropy(from_logits=True)
             model.compile(optimizer=optimizer, loss=loss, metrics=[], jit_compile=jit_compile)
             self.step = lambda: model.train_on_batch(images, labels)
+
+    def make_optimizer(self, **settings: float) -> Any:
+        """Returns the AdamW that the package's users train with."""
+        import keras
+
+        return keras.optimizers.AdamW(**settings)
 
 
 class KerasVit(KerasContender):
     """This package."""
 
     imports = ("keras", "keras_vit")
+
+    def make_optimizer(self, **settings: float) -> Any:
+        import keras_vit
+
+        return keras_vit.training.KernelDecayAdamW(**settings)  # which all recipes have
 
     def make_model(self, name: str) -> Any:
         import keras_vit
@@ -115,6 +126,13 @@ class KerasVit(KerasContender):
         import keras_vit
 
         self.model = keras_vit.from_preset(str(folder))
+
+
+class KerasVitAdamW(KerasVit):
+    """This package, with the optimizer of the other Keras packages."""
+
+    def make_optimizer(self, **settings: float) -> Any:
+        return KerasContender.make_optimizer(self, **settings)
 
 
 class KerasVitRemat(KerasVit):
@@ -271,6 +289,7 @@ class Ceiling(Contender):
 CONTENDERS: dict[str, Callable[[], Contender]] = {
     "keras_vit": KerasVit,
     "keras_vit+remat": KerasVitRemat,
+    "keras_vit+keras_adamw": KerasVitAdamW,
     "keras_hub": KerasHub,
     "timm": Timm,
     "timm+compile": lambda: Timm(compiles=True),

@@ -4,12 +4,11 @@ from typing import Any
 
 import keras
 
-# Under PyTorch this is Keras' fused AdamW, which a plain subclass of keras.optimizers.AdamW would miss.
-_AdamW: Any = type(keras.optimizers.AdamW.__new__(keras.optimizers.AdamW))
+from keras_vit.training.one_pass_adamw import OnePassAdamW
 
 
 @keras.saving.register_keras_serializable(package="keras_vit")
-class KernelDecayAdamW(_AdamW):
+class KernelDecayAdamW(OnePassAdamW):
     """`keras.optimizers.AdamW` whose weight decay reaches the variables named "kernel" and no others.
 
     Keras does not save which variables `exclude_from_weight_decay` names, so a reloaded model would decay all of
@@ -19,7 +18,8 @@ class KernelDecayAdamW(_AdamW):
     It goes by a variable's own name, so that it serves any Keras model. In models of this package these are the kernels
     of the roles "patch", "qkv", "projection", "mlp" and "head", without their biases; LoRA's matrices do not decay.
 
-    Takes the arguments of `keras.optimizers.AdamW`. As there, a step takes `learning_rate * weight_decay` off.
+    Takes the arguments of `keras.optimizers.AdamW`. As there, a step takes `learning_rate * weight_decay` off. On
+    PyTorch's CPU it is quicker than Keras' (`OnePassAdamW`).
 
     Source: Loshchilov and Hutter, "Decoupled Weight Decay Regularization", 2019, arXiv 1711.05101; leaving out
     biases, norms and embeddings: Touvron et al. (DeiT), 2021, arXiv 2012.12877, and its code.

@@ -7,7 +7,7 @@ import keras
 
 from keras_vit.training.kernel_decay_adamw import KernelDecayAdamW
 
-# As for AdamW: under PyTorch this is Keras' fused class.
+# As for AdamW: under PyTorch this is Keras' class for that backend.
 _SGD: Any = type(keras.optimizers.SGD.__new__(keras.optimizers.SGD))
 
 

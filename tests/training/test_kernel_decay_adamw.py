@@ -84,4 +84,5 @@ def test_steps_equal_keras_adamw_where_there_is_no_decay(rng):
         return model.get_weights()
 
     for ours, theirs in zip(train(KernelDecayAdamW), train(keras.optimizers.AdamW), strict=True):
-        np.testing.assert_allclose(ours, theirs, rtol=1e-6)
+        # Under PyTorch Keras has the powers of beta in float32, so that 1 - 0.999 ** step has four digits.
+        np.testing.assert_allclose(ours, theirs, rtol=1e-6, atol=1e-5)

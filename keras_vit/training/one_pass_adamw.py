@@ -1,0 +1,100 @@
+"""AdamW in one pass over the weights, where PyTorch runs on a CPU; elsewhere Keras' own."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+
+# Under PyTorch this is Keras' class for that backend, which a plain subclass of keras.optimizers.AdamW would miss.
+_AdamW: Any = type(keras.optimizers.AdamW.__new__(keras.optimizers.AdamW))
+
+
+class OnePassAdamW(_AdamW):
+    """`keras.optimizers.AdamW`, by PyTorch's fused kernel where the weights are PyTorch's and on a CPU.
+
+    Keras' steps there are a dozen passes over weights and moments: a step of ViT-S/16 takes 121 ms, a fused one 8, of a
+    training step of 1.25 s (batch 8, two cores). Averaged weights and the norm of all gradients are quicker likewise.
+
+    Takes the arguments of `keras.optimizers.AdamW`, and its numbers are the same within rounding.
+    """
+
+    def _apply_weight_decay(self, variables: Sequence[Any]) -> None:
+        if not _has_fast_kernels(variables):  # which decay weights in the same pass
+            super()._apply_weight_decay(variables)
+
+    def _backend_update_step(
+        self, grads: Sequence[Any], trainable_variables: Sequence[Any], learning_rate: Any
+    ) -> None:
+        if not _has_fast_kernels(trainable_variables):
+            super()._backend_update_step(grads, trainable_variables, learning_rate)
+            return
+        decays = [self.weight_decay if self._use_weight_decay(variable) else 0.0 for variable in trainable_variables]
+        for decay in dict.fromkeys(decays):
+            group = [place for place, each in enumerate(decays) if each == decay]
+            self._step_on_torch(
+                [grads[place] for place in group],
+                [trainable_variables[place] for place in group],
+                float(learning_rate),
+                decay or 0.0,
+            )
+
+    def _step_on_torch(self, grads: list[Any], variables: list[Any], learning_rate: float, weight_decay: float) -> None:
+        import torch
+        from torch.optim.adamw import adamw
+
+        steps_before = int(self.iterations)
+        places = [self._get_variable_index(variable) for variable in variables]
+        values = [variable.value for variable in variables]
+        with torch.no_grad():
+            adamw(
+                values,
+                # The kernel goes by places in memory.
+                [gradient.to(value.dtype).contiguous() for gradient, value in zip(grads, values, strict=True)],
+                [self._momentums[place].value for place in places],
+                [self._velocities[place].value for place in places],
+                [self._velocity_hats[place].value for place in places] if self.amsgrad else [],
+                list(torch.full((len(places),), float(steps_before)).unbind()),
+                fused=True,
+                amsgrad=self.amsgrad,
+                beta1=self.beta_1,
+                beta2=self.beta_2,
+                lr=learning_rate,
+                weight_decay=weight_decay,
+                # PyTorch adds it to the root of the corrected velocity, Keras to that of the plain one.
+                eps=self.epsilon / (1 - self.beta_2 ** (steps_before + 1)) ** 0.5,
+                maximize=False,
+            )
+
+    def _update_model_variables_moving_average(self, trainable_variables: Sequence[Any]) -> None:
+        if not self.use_ema or not _has_fast_kernels(trainable_variables):
+            super()._update_model_variables_moving_average(trainable_variables)
+            return
+        import torch
+
+        pairs = zip(self._model_variables_moving_average, trainable_variables, strict=True)
+        averages, values = zip(
+            *((each.value, variable.value) for each, variable in pairs if each is not None), strict=True
+        )
+        with torch.no_grad():
+            torch._foreach_lerp_(averages, values, 1 - self.ema_momentum if int(self.iterations) else 1.0)
+
+    def _clip_gradients(self, grads: Sequence[Any]) -> Any:
+        if not self.global_clipnorm or self.clipnorm or not _has_fast_kernels(grads):
+            return super()._clip_gradients(grads)
+        import torch
+
+        norm = torch.nn.utils.get_total_norm(grads)
+        # As in Keras, one number that is not finite makes all of them NaN.
+        return torch._foreach_mul(grads, torch.clamp(self.global_clipnorm / norm, max=1.0) + (norm - norm))
+
+
+def _has_fast_kernels(tensors: Sequence[Any]) -> bool:
+    """Whether all of these are PyTorch's, on a CPU, in order, and no graph is being made."""
+    if keras.backend.backend() != "torch":
+        return False
+    import torch
+
+    values = [getattr(tensor, "value", tensor) for tensor in tensors]
+    return not torch.compiler.is_compiling() and all(
+        isinstance(value, torch.Tensor) and value.device.type == "cpu" and value.is_contiguous() for value in values
+    )
