@@ -7,12 +7,13 @@ from keras import ops
 
 from keras_vit.layers.dense import Dense
 from keras_vit.layers.initialization import glorot_uniform, normal
+from keras_vit.layers.layer import Layer
 from keras_vit.layers.mlp import MLP
 from keras_vit.layers.normalization import make_norm, require_norm
 
 
 @keras.saving.register_keras_serializable(package="keras_vit")
-class AttentionPooling(keras.layers.Layer):
+class AttentionPooling(Layer):
     """Pools tokens with one learned query, then adds a normalised feed-forward part to the result.
 
     Args:

@@ -7,6 +7,7 @@ from keras import ops
 
 from keras_vit.layers.convolution import relu_in_place
 from keras_vit.layers.group_normalization import GroupNormalization
+from keras_vit.layers.layer import Layer
 from keras_vit.layers.standardized_conv2d import StandardizedConv2D
 
 NUM_GROUPS = 32  # of channels that are normalised together, in every norm of a ResNet stem
@@ -15,7 +16,7 @@ _NARROWING = 4
 
 
 @keras.saving.register_keras_serializable(package="keras_vit")
-class Bottleneck(keras.layers.Layer):
+class Bottleneck(Layer):
     """Adds to images what convolutions of 1, 3 and 1 pixels make of them, each with a group norm, then ReLU.
 
     The middle one is a quarter as wide, and is where strides are. The shortcut has a convolution and a norm of its own

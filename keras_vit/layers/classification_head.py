@@ -8,13 +8,14 @@ from keras import ops
 from keras_vit.layers.attention_pooling import AttentionPooling
 from keras_vit.layers.dense import Dense
 from keras_vit.layers.initialization import glorot_uniform
+from keras_vit.layers.layer import Layer
 from keras_vit.layers.normalization import make_norm, require_norm
 
 POOLINGS = ("token", "mean", "max", "token_mean", "attention", "none")
 
 
 @keras.saving.register_keras_serializable(package="keras_vit")
-class ClassificationHead(keras.layers.Layer):
+class ClassificationHead(Layer):
     """Pools tokens, optionally normalises and transforms the result, and gives one logit per class.
 
     Logits are float32 under mixed precision, so that a loss keeps its digits.

@@ -9,6 +9,7 @@ from keras import ops
 from numpy.typing import NDArray
 
 from keras_vit.layers.initialization import glorot_uniform
+from keras_vit.layers.layer import Layer
 from keras_vit.layers.relative_positions import relative_position_index
 
 HIDDEN_DIM = 512  # channels inside the network
@@ -17,7 +18,7 @@ _SPAN = 8.0  # offsets reach from -8 to 8 before their logarithm is taken
 
 
 @keras.saving.register_keras_serializable(package="keras_vit")
-class ContinuousPositionBias(keras.layers.Layer):
+class ContinuousPositionBias(Layer):
     """Adds a number from 0 to 16 to the logits of attention, for each head and each offset between two patches.
 
     The network reads the logarithm of an offset, as a share of the window, and so fits windows of any size.

@@ -5,6 +5,7 @@ from typing import Any
 import keras
 
 from keras_vit.layers.activations import get_activation
+from keras_vit.layers.layer import Layer
 from keras_vit.layers.patch_embedding import PatchEmbedding
 
 _STEPS = (4, 2)  # pixels, and places of the first step, that become one place
@@ -12,7 +13,7 @@ _NORM_EPSILON = 1e-5
 
 
 @keras.saving.register_keras_serializable(package="keras_vit")
-class ConvStem(keras.layers.Layer):
+class ConvStem(Layer):
     """Embeds patches of 4 x 4 pixels and then of 2 x 2 of those, each with batch norm and GELU.
 
     In training, norms take mean and variance from the batch; a frozen stem takes the stored ones, like Keras' own

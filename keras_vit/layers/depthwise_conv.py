@@ -6,12 +6,13 @@ import keras
 
 from keras_vit.layers.convolution import convolve_depthwise
 from keras_vit.layers.initialization import normal
+from keras_vit.layers.layer import Layer
 
 _SIZE = 3  # rows and columns of the kernels
 
 
 @keras.saving.register_keras_serializable(package="keras_vit")
-class DepthwiseConv(keras.layers.Layer):
+class DepthwiseConv(Layer):
     """Convolves each channel with 3 x 3 numbers of its own and adds a bias; zeros lie around the patches.
 
     The zeros tell patches near the border from others: models with such layers need no positions.

@@ -5,9 +5,11 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_vit.layers.layer import Layer
+
 
 @keras.saving.register_keras_serializable(package="keras_vit")
-class DropPath(keras.layers.Layer):
+class DropPath(Layer):
     """Sets a residual branch to zero for randomly chosen samples and scales the others up.
 
     Args:

@@ -6,10 +6,11 @@ import keras
 
 from keras_vit.layers.dense import Dense
 from keras_vit.layers.initialization import glorot_uniform
+from keras_vit.layers.layer import Layer
 from keras_vit.layers.normalization import make_norm, require_norm
 
 
-class FeedForward(keras.layers.Layer):
+class FeedForward(Layer):
     """Base of `MLP` and `SwiGLU`: two dense layers, applied to each token alone; a subclass provides `_activate`.
 
     Args:

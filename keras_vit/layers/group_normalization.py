@@ -6,9 +6,11 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_vit.layers.layer import Layer
+
 
 @keras.saving.register_keras_serializable(package="keras_vit")
-class GroupNormalization(keras.layers.GroupNormalization):
+class GroupNormalization(Layer, keras.layers.GroupNormalization):
     """`keras.layers.GroupNormalization` of feature maps, channels last, in fewer passes over memory.
 
     Keras takes the groups apart first, which makes an axis of few channels the innermost one: for 8 maps of 56 x 56 x
@@ -24,6 +26,8 @@ class GroupNormalization(keras.layers.GroupNormalization):
 
     Source: Wu and He, "Group Normalization", 2018, arXiv 1803.08494.
     """
+
+    casts_weights = False
 
     def call(self, inputs: Any) -> Any:
         maps = ops.cast(inputs, "float32")

@@ -5,9 +5,11 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_vit.layers.layer import Layer
+
 
 @keras.saving.register_keras_serializable(package="keras_vit")
-class LayerScale(keras.layers.Layer):
+class LayerScale(Layer):
     """Multiplies each channel of a residual branch by a learned factor.
 
     Args:

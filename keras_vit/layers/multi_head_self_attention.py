@@ -8,12 +8,13 @@ from keras import ops
 from keras_vit.layers.dense import Dense
 from keras_vit.layers.dot_product_attention import attention_weights, gather
 from keras_vit.layers.initialization import glorot_uniform
+from keras_vit.layers.layer import Layer
 from keras_vit.layers.normalization import make_norm, require_norm
 from keras_vit.layers.relative_positions import RelativePositionBias
 
 
 @keras.saving.register_keras_serializable(package="keras_vit")
-class MultiHeadSelfAttention(keras.layers.Layer):
+class MultiHeadSelfAttention(Layer):
     """Lets each token gather values from all tokens, weighted by how well its query matches their keys.
 
     Args:

@@ -6,12 +6,13 @@ import keras
 
 from keras_vit.layers.convolution import convolve
 from keras_vit.layers.initialization import lecun_normal
+from keras_vit.layers.layer import Layer
 from keras_vit.layers.normalization import make_norm
 from keras_vit.layers.patch_embedding import require_channels_last
 
 
 @keras.saving.register_keras_serializable(package="keras_vit")
-class OverlappingPatchEmbedding(keras.layers.Layer):
+class OverlappingPatchEmbedding(Layer):
     """Projects a square around every `stride`-th pixel to a vector and normalises it; the result stays a grid.
 
     Zeros lie around the images. Any size will do: the grid has one row for each `stride` pixels of height, the last

@@ -5,9 +5,11 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_vit.layers.layer import Layer
+
 
 @keras.saving.register_keras_serializable(package="keras_vit")
-class PatchDropout(keras.layers.Layer):
+class PatchDropout(Layer):
     """Keeps a random subset of the patch tokens of each sample while training, in a random order.
 
     The order is of no matter to layers that read tokens as a set: positions are in the tokens already.

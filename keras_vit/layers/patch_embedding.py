@@ -7,10 +7,11 @@ from keras import ops
 
 from keras_vit.layers.convolution import convolve
 from keras_vit.layers.initialization import lecun_normal
+from keras_vit.layers.layer import Layer
 
 
 @keras.saving.register_keras_serializable(package="keras_vit")
-class PatchEmbedding(keras.layers.Layer):
+class PatchEmbedding(Layer):
     """Cuts images into patches and projects each one to a vector; the result stays a grid.
 
     The kernel is stored as (patch height, patch width, channels, embed_dim), whatever the backend.

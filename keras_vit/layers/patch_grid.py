@@ -5,9 +5,11 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_vit.layers.layer import Layer
+
 
 @keras.saving.register_keras_serializable(package="keras_vit")
-class PatchGrid(keras.layers.Layer):
+class PatchGrid(Layer):
     """Leaves prefix tokens out and gives the patch tokens the rows and columns of the patches that they came from.
 
     Call:

@@ -7,6 +7,7 @@ from keras import ops
 
 from keras_vit.layers.dense import Dense
 from keras_vit.layers.initialization import glorot_uniform
+from keras_vit.layers.layer import Layer
 from keras_vit.layers.normalization import make_norm
 from keras_vit.layers.windows import pad_to_windows
 
@@ -14,7 +15,7 @@ ORDERS = ("pre_norm", "post_norm")
 
 
 @keras.saving.register_keras_serializable(package="keras_vit")
-class PatchMerging(keras.layers.Layer):
+class PatchMerging(Layer):
     """Puts the channels of each square of 2 x 2 patches side by side and projects them to twice the width.
 
     An odd number of rows or columns is filled up with zeros at the bottom or right.

@@ -7,12 +7,13 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_vit.layers.layer import Layer
 from keras_vit.layers.resize_matrices import FILTERS, resize_matrix
 from keras_vit.preprocessing import Preprocessing
 
 
 @keras.saving.register_keras_serializable(package="keras_vit")
-class PixelPreprocessing(keras.layers.Layer):
+class PixelPreprocessing(Layer):
     """Turns raw pixels 0..255 of any size into normalised model input, as `Preprocessing` does with arrays.
 
     Equal to `Preprocessing` of float arrays up to float rounding. Of 8-bit arrays `Preprocessing` also rounds the

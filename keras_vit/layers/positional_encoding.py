@@ -7,13 +7,14 @@ import numpy as np
 from keras import ops
 
 from keras_vit.layers.initialization import normal
+from keras_vit.layers.layer import Layer
 from keras_vit.resampling import bicubic_matrix
 
 KINDS = ("learned", "sincos", "none")
 
 
 @keras.saving.register_keras_serializable(package="keras_vit")
-class PositionalEncoding(keras.layers.Layer):
+class PositionalEncoding(Layer):
     """Adds a vector per grid place to patches and flattens the grid, row by row, top left first.
 
     The table belongs to one grid. For another grid it is resampled by rows and columns (bicubic, antialiased);

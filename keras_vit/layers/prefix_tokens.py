@@ -6,10 +6,11 @@ import keras
 from keras import ops
 
 from keras_vit.layers.initialization import normal
+from keras_vit.layers.layer import Layer
 
 
 @keras.saving.register_keras_serializable(package="keras_vit")
-class PrefixTokens(keras.layers.Layer):
+class PrefixTokens(Layer):
     """Puts learned tokens in front of a sequence, in the order class, distillation, registers.
 
     Args:

@@ -7,11 +7,12 @@ import keras
 from keras_vit.layers.activations import get_activation
 from keras_vit.layers.dense import Dense
 from keras_vit.layers.initialization import glorot_uniform
+from keras_vit.layers.layer import Layer
 from keras_vit.layers.normalization import make_norm
 
 
 @keras.saving.register_keras_serializable(package="keras_vit")
-class PyramidLevel(keras.layers.Layer):
+class PyramidLevel(Layer):
     """Doubles or halves the rows and columns of a map some times, and gives it the width of the pyramid.
 
     Each doubling is a transposed convolution that halves the channels, with norm and GELU before the next; halving is

@@ -7,11 +7,13 @@ import numpy as np
 from keras import ops
 from numpy.typing import NDArray
 
+from keras_vit.layers.layer import Layer
+
 NUM_CLASS_ROWS = 3  # of a table, after those of all offsets: class token to patches, patches to it, it to itself
 
 
 @keras.saving.register_keras_serializable(package="keras_vit")
-class RelativePositionBias(keras.layers.Layer):
+class RelativePositionBias(Layer):
     """Adds a learned number to the logits of attention, for each head and each offset between two patches.
 
     Args:

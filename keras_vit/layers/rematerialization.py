@@ -6,8 +6,10 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_vit.layers.layer import Layer
 
-class Rematerialized(keras.layers.Layer):
+
+class Rematerialized(Layer):
     """Base of layers that `keras.RematScope` may recompute although they draw random numbers.
 
     Keras repeats the call as it stands: the generators of dropout have moved on by then, so gradients would belong to

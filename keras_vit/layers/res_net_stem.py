@@ -6,13 +6,14 @@ import keras
 
 from keras_vit.layers.bottleneck import NUM_GROUPS, Bottleneck, group_norm
 from keras_vit.layers.convolution import max_pool, relu_in_place
+from keras_vit.layers.layer import Layer
 from keras_vit.layers.standardized_conv2d import StandardizedConv2D
 
 _WIDENING = 4  # channels of the first stage / those of the root; each later stage doubles them
 
 
 @keras.saving.register_keras_serializable(package="keras_vit")
-class ResNetStem(keras.layers.Layer):
+class ResNetStem(Layer):
     """A root (convolution of 7 pixels, norm, ReLU, max pooling) and stages of bottlenecks.
 
     The root makes one place of 4 x 4 pixels, each stage after the first one place of 2 x 2.

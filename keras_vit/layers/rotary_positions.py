@@ -8,6 +8,8 @@ import numpy as np
 from keras import ops
 from numpy.typing import NDArray
 
+from keras_vit.layers.layer import Layer
+
 Array = NDArray[Any]
 
 COORDINATES = ("patches", "centred")
@@ -15,7 +17,7 @@ PAIRINGS = ("neighbours", "halves")
 
 
 @keras.saving.register_keras_serializable(package="keras_vit")
-class RotaryPositions(keras.layers.Layer):
+class RotaryPositions(Layer):
     """Gives every token the cosines and sines of the angles that its queries and keys are turned by.
 
     Half of the angles grow with the row, half with the column, at frequencies that fall from 1 to nearly
@@ -113,7 +115,7 @@ class RotaryPositions(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable(package="keras_vit")
-class LearnedRotaryPositions(keras.layers.Layer):
+class LearnedRotaryPositions(Layer):
     """Gives every token cosines and sines as `RotaryPositions` does, with learned frequencies in each layer and head.
 
     Each pair of channels has a frequency along both axes; its angle is the sum of both.

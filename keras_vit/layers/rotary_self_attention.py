@@ -8,12 +8,13 @@ from keras import ops
 from keras_vit.layers.dense import Dense
 from keras_vit.layers.dot_product_attention import attention_weights, gather
 from keras_vit.layers.initialization import glorot_uniform
+from keras_vit.layers.layer import Layer
 from keras_vit.layers.normalization import make_norm, require_norm
 from keras_vit.layers.rotary_positions import PAIRINGS, rotate
 
 
 @keras.saving.register_keras_serializable(package="keras_vit")
-class RotarySelfAttention(keras.layers.Layer):
+class RotarySelfAttention(Layer):
     """Multi-head self-attention in which positions turn queries and keys, and several heads may share their keys.
 
     Queries, keys and values come from one kernel, "qkv"; where heads share keys and values, from two, "query" and

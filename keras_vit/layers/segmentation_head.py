@@ -7,11 +7,12 @@ from keras import ops
 
 from keras_vit.layers.dense import Dense
 from keras_vit.layers.initialization import glorot_uniform
+from keras_vit.layers.layer import Layer
 from keras_vit.layers.normalization import make_norm
 
 
 @keras.saving.register_keras_serializable(package="keras_vit")
-class SegmentationHead(keras.layers.Layer):
+class SegmentationHead(Layer):
     """Normalises each map, scores its patches with a dense layer, adds the maps, and interpolates to the pixels.
 
     Logits are float32 under mixed precision, so that a loss keeps its digits. Maps are interpolated bilinearly, with

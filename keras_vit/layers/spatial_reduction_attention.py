@@ -10,6 +10,7 @@ from keras_vit.layers.adaptive_mean import adaptive_mean
 from keras_vit.layers.dense import Dense
 from keras_vit.layers.dot_product_attention import attention_weights, gather
 from keras_vit.layers.initialization import glorot_uniform
+from keras_vit.layers.layer import Layer
 from keras_vit.layers.normalization import make_norm
 from keras_vit.layers.patch_embedding import PatchEmbedding
 
@@ -17,7 +18,7 @@ _POOLED_SIZE = 7  # rows and columns of keys
 
 
 @keras.saving.register_keras_serializable(package="keras_vit")
-class SpatialReductionAttention(keras.layers.Layer):
+class SpatialReductionAttention(Layer):
     """Lets each patch gather values from a smaller grid, made of the same patches.
 
     Args:

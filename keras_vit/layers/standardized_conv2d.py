@@ -7,11 +7,12 @@ from keras import ops
 
 from keras_vit.layers.convolution import convolve
 from keras_vit.layers.initialization import lecun_normal
+from keras_vit.layers.layer import Layer
 from keras_vit.layers.patch_embedding import require_channels_last
 
 
 @keras.saving.register_keras_serializable(package="keras_vit")
-class StandardizedConv2D(keras.layers.Layer):
+class StandardizedConv2D(Layer):
     """Convolves images with a kernel whose weights have mean 0 and variance 1 for each output channel.
 
     There is no bias: a norm follows. Images are padded with zeros so that every stride has an output ("same", more at

@@ -7,6 +7,7 @@ from keras import ops
 
 from keras_vit.layers.drop_path import DropPath
 from keras_vit.layers.mlp import MLP
+from keras_vit.layers.normalization import LayerNormalization
 from keras_vit.layers.residual_encoder import ResidualEncoder
 from keras_vit.layers.window_attention import WindowAttention
 from keras_vit.layers.windows import (
@@ -132,9 +133,7 @@ class SwinEncoder(ResidualEncoder):
 
     def _make_norm(self, name: str, epsilon: float) -> keras.layers.Layer:
         gamma = "ones" if self.order == "pre_norm" else "zeros"
-        return keras.layers.LayerNormalization(
-            epsilon=epsilon, gamma_initializer=gamma, name=name, dtype=self.dtype_policy
-        )
+        return LayerNormalization(epsilon=epsilon, gamma_initializer=gamma, name=name, dtype=self.dtype_policy)
 
     def _attend(self, patches: Any, training: bool | None) -> Any:
         _, rows, columns, _ = ops.shape(patches)
@@ -152,4 +151,6 @@ class SwinEncoder(ResidualEncoder):
         padded = pad_to_windows(shift_patches(patches, shift), self.window_size)
         _, rows, columns, _ = ops.shape(padded)
         hidden = shift_mask((rows, columns), self.window_size, shift)
+        if hidden is not None:
+            hidden = ops.convert_to_tensor(hidden, self.compute_dtype)
         return partition_windows(padded, self.window_size), hidden, shift, (rows, columns)

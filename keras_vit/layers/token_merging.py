@@ -5,11 +5,12 @@ from typing import Any, Self
 import keras
 from keras import ops
 
+from keras_vit.layers.layer import Layer
 from keras_vit.layers.transformer_encoder import TransformerEncoder
 
 
 @keras.saving.register_keras_serializable(package="keras_vit")
-class TokenMergingEncoder(keras.layers.Layer):
+class TokenMergingEncoder(Layer):
     """An encoder layer, with its weights, that merges the pairs of tokens whose keys are most alike.
 
     Tokens at even places look for the most similar one at an odd place; of these pairs, the most similar are averaged,
@@ -100,7 +101,7 @@ class TokenMergingEncoder(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable(package="keras_vit")
-class SizeWeighting(keras.layers.Layer):
+class SizeWeighting(Layer):
     """Scales merged tokens so that their plain mean is the mean over all patches.
 
     Args:

@@ -10,6 +10,7 @@ from keras_vit.layers.continuous_position_bias import ContinuousPositionBias
 from keras_vit.layers.dense import Dense
 from keras_vit.layers.dot_product_attention import attention_weights, gather
 from keras_vit.layers.initialization import glorot_uniform
+from keras_vit.layers.layer import Layer
 from keras_vit.layers.relative_positions import RelativePositionBias
 
 SIMILARITIES = ("dot", "cosine")
@@ -17,7 +18,7 @@ _MAX_LOG_SCALE = math.log(100.0)
 
 
 @keras.saving.register_keras_serializable(package="keras_vit")
-class WindowAttention(keras.layers.Layer):
+class WindowAttention(Layer):
     """Lets each patch gather values from the patches of its window, weighted by likeness and by where they are.
 
     Args:

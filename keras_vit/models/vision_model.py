@@ -8,6 +8,7 @@ import keras
 
 from keras_vit.checkpoints import Adaptation, Entry, LoadReport
 from keras_vit.hub import Paper
+from keras_vit.layers.layer import direct_calls
 from keras_vit.models import lora, quantization
 from keras_vit.models.allocator import keep_freed_memory
 from keras_vit.models.config import ModelConfig
@@ -145,6 +146,10 @@ class VisionModel(PresetMethods, InferenceMethods, TrainingMethods):
         return keras.RematScope("list_of_layers", layer_names=[f"encoder_{index}" for index in range(config.depth)])
 
     # Keras.
+
+    def call(self, inputs: Any, training: bool | None = None, mask: Any = None, **kwargs: Any) -> Any:
+        with contextlib.nullcontext() if mask is not None else direct_calls(inputs, self.dtype_policy, training):
+            return super().call(inputs, training=training, mask=mask, **kwargs)
 
     def get_config(self) -> dict[str, Any]:
         return {

@@ -91,6 +91,22 @@ def test_the_model_axis_of_a_mesh_needs_to_divide_it(make):
         layout_map(mesh, model)
 
 
+# Calls.
+
+
+@pytest.mark.skipif(keras.backend.backend() != "torch", reason="only PyTorch calls layers directly")
+@pytest.mark.parametrize("training", [False, True])
+@pytest.mark.parametrize("dtype", ["float32", "mixed_bfloat16"])
+def test_layers_called_directly_return_what_they_do_by_keras(make, dtype, training):
+    model = make(dtype=dtype)
+    images = images_for(model)
+
+    by_keras = keras.Model(model.input, model.output)  # a model of Keras' own: every layer goes by Keras
+
+    expected = to_numpy(by_keras(images, training=training))
+    np.testing.assert_array_equal(to_numpy(model(images, training=training)), expected)
+
+
 # Files.
 
 

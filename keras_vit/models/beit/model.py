@@ -6,6 +6,7 @@ import keras
 import numpy as np
 
 from keras_vit.layers import ClassificationHead, PatchEmbedding, PositionalEncoding, PrefixTokens, TransformerEncoder
+from keras_vit.layers.normalization import LayerNormalization
 from keras_vit.models.beit import key_maps
 from keras_vit.models.beit.adaptations import adaptations
 from keras_vit.models.beit.config import BEiTConfig
@@ -70,7 +71,7 @@ class BEiT(VisionModel):
             )(tokens)
 
         if not config.use_head_norm:
-            tokens = keras.layers.LayerNormalization(epsilon=config.norm_epsilon, dtype=dtype, name="norm")(tokens)
+            tokens = LayerNormalization(epsilon=config.norm_epsilon, dtype=dtype, name="norm")(tokens)
         logits = ClassificationHead(
             config.num_classes,
             pooling=config.pooling,
