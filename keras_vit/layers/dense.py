@@ -6,6 +6,7 @@ import keras
 from keras import ops
 
 from keras_vit.layers.layer import Layer, value_of
+from keras_vit.layers.linear import linear
 
 
 @keras.saving.register_keras_serializable(package="keras_vit")
@@ -24,12 +25,10 @@ class Dense(Layer, keras.layers.Dense):
     """
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
-        if keras.backend.backend() != "torch" or self.bias is None:
+        if keras.backend.backend() != "torch":
             return super().call(inputs, training=training)
-        import torch
-
-        kernel, bias = value_of(self.kernel), value_of(self.bias)
-        outputs = torch.nn.functional.linear(inputs, kernel.transpose(0, 1), bias)
+        bias = None if self.bias is None else value_of(self.bias)
+        outputs = linear(inputs, value_of(self.kernel), bias)
         return outputs if self.activation is None else self.activation(outputs)
 
     def quantize(self, mode: Any = None, type_check: bool = True, config: Any = None) -> Any:

@@ -86,6 +86,20 @@ def direct_calls(images: Any, policy: Any, training: bool | None) -> contextlib.
     return _running(_run_of(images, policy, training))
 
 
+def is_watched(tensor: Any) -> bool:
+    """Whether a graph is being made of what PyTorch does with a tensor, or the tensor stands for something else."""
+    import torch
+
+    return bool(
+        type(tensor) is not torch.Tensor
+        or tensor.is_meta
+        or torch.compiler.is_compiling()
+        or torch.jit.is_tracing()
+        or torch._C._len_torch_dispatch_stack()
+        or torch._C._functorch.peek_interpreter_stack() is not None
+    )
+
+
 @contextlib.contextmanager
 def _running(run: _Run | None) -> Iterator[None]:
     previous, _state.run = _state.run, run
@@ -100,8 +114,7 @@ def _run_of(images: Any, policy: Any, training: bool | None) -> _Run | None:
         return None
     import torch
 
-    # Of exactly these types: tensors of another class stand for something, such as a graph.
-    if type(images) not in (torch.Tensor, np.ndarray) or getattr(images, "is_meta", False) or _watches(torch):
+    if (not isinstance(images, np.ndarray) and is_watched(images)) or _has_hooks(torch.nn.modules.module):
         return None
     return _Run(
         dtype=policy.compute_dtype,
@@ -112,14 +125,10 @@ def _run_of(images: Any, policy: Any, training: bool | None) -> _Run | None:
     )
 
 
-def _watches(torch: Any) -> bool:
-    """Whether a graph is being made of what PyTorch does, or something follows each layer."""
-    module = torch.nn.modules.module
+def _has_hooks(module: Any) -> bool:
+    """Whether something follows each layer."""
     return bool(
-        torch.compiler.is_compiling()
-        or torch.jit.is_tracing()
-        or torch._C._len_torch_dispatch_stack()
-        or module._global_forward_hooks
+        module._global_forward_hooks
         or module._global_forward_pre_hooks
         or module._global_backward_hooks
         or module._global_backward_pre_hooks
