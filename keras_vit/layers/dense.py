@@ -1,4 +1,4 @@
-"""A dense layer that adds its bias while it multiplies, where PyTorch has a kernel for that."""
+"""A dense layer that multiplies as each backend does it best."""
 
 from typing import Any
 
@@ -11,10 +11,11 @@ from keras_vit.layers.linear import linear
 
 @keras.saving.register_keras_serializable(package="keras_vit")
 class Dense(Layer, keras.layers.Dense):
-    """`keras.layers.Dense`, with all it can do (LoRA, quantisation), and one pass less over memory on PyTorch.
+    """`keras.layers.Dense`, with all it can do (LoRA, quantisation), in the form that is quickest on PyTorch and JAX.
 
-    Keras multiplies and then adds, which reads and writes every output twice; adding was 12 % of a forward step of
-    ViT-S/16. TensorFlow and JAX fuse the two themselves.
+    On PyTorch Keras multiplies and then adds, which reads and writes every output twice; adding was 12 % of a forward
+    step of ViT-S/16. On JAX it multiplies arrays of three axes, for whose gradients XLA turns them around in memory
+    first: a training step took 1.18 s instead of 0.80 s (batch 8).
 
     Args:
         units: Width of the output, channels, > 0.
@@ -25,11 +26,15 @@ class Dense(Layer, keras.layers.Dense):
     """
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
-        if keras.backend.backend() != "torch":
-            return super().call(inputs, training=training)
-        bias = None if self.bias is None else value_of(self.bias)
-        outputs = linear(inputs, value_of(self.kernel), bias)
-        return outputs if self.activation is None else self.activation(outputs)
+        backend = keras.backend.backend()
+        if backend == "torch":
+            bias = None if self.bias is None else value_of(self.bias)
+            outputs = linear(inputs, value_of(self.kernel), bias)
+            return outputs if self.activation is None else self.activation(outputs)
+        if backend == "jax" and len(inputs.shape) > 2:
+            rows = super().call(ops.reshape(inputs, (-1, inputs.shape[-1])), training=training)
+            return ops.reshape(rows, (*inputs.shape[:-1], self.units))
+        return super().call(inputs, training=training)
 
     def quantize(self, mode: Any = None, type_check: bool = True, config: Any = None) -> Any:
         # Keras refuses subclasses, whose call it does not know; a quantised layer does not use ours.
