@@ -57,17 +57,16 @@ def _norm_on_torch(maps: Any, gamma: Any, beta: Any, groups: int, epsilon: float
     maps, gamma, beta = (ops.convert_to_tensor(each) for each in (maps, gamma, beta))
     if torch.is_grad_enabled() and not torch.compiler.is_compiling():
         return _norm_with_gradient()(maps, gamma, beta, groups, epsilon)
-    mean, deviation = _moments(maps, groups, epsilon)
-    scale = gamma / deviation
-    return torch.addcmul(beta - mean * scale, maps, scale)
+    centred, deviation = _centre(maps, groups, epsilon)
+    return torch.addcmul(beta, centred, gamma / deviation)
 
 
-def _moments(maps: Any, groups: int, epsilon: float) -> tuple[Any, Any]:
-    """Returns mean and standard deviation, each (batch, 1, 1, channels)."""
-    mean = _mean_of_groups(maps.mean((1, 2)), groups)
-    # Not of centred maps, which would be another pass; the convolutions before these norms make means small.
-    variance = _mean_of_groups(maps.square().mean((1, 2)), groups) - mean.square()
-    return mean, (variance.clamp_min(0) + epsilon).sqrt()
+def _centre(maps: Any, groups: int, epsilon: float) -> tuple[Any, Any]:
+    """Returns maps without the mean of their group, and the standard deviation, (batch, 1, 1, channels)."""
+    # Squares of maps that are not centred would save a third of the time, and half of the digits where means are large.
+    centred = maps - _mean_of_groups(maps.mean((1, 2)), groups)
+    variance = _mean_of_groups(centred.square().mean((1, 2)), groups)
+    return centred, (variance + epsilon).sqrt()
 
 
 @functools.cache
@@ -78,27 +77,26 @@ def _norm_with_gradient() -> Any:
     class Norm(torch.autograd.Function):
         @staticmethod
         def forward(context: Any, maps: Any, gamma: Any, beta: Any, groups: int, epsilon: float) -> Any:
-            mean, deviation = _moments(maps, groups, epsilon)
-            context.save_for_backward(maps, gamma, mean, deviation)
+            centred, deviation = _centre(maps, groups, epsilon)
+            context.save_for_backward(centred, gamma, deviation)
             context.groups = groups
-            scale = gamma / deviation
-            return torch.addcmul(beta - mean * scale, maps, scale)
+            return torch.addcmul(beta, centred, gamma / deviation)
 
         @staticmethod
         @torch.autograd.function.once_differentiable
         def backward(context: Any, gradient: Any) -> Any:
-            maps, gamma, mean, deviation = context.saved_tensors
-            num_places = maps.shape[1] * maps.shape[2]
-            products = gradient * maps
+            centred, gamma, deviation = context.saved_tensors
+            num_places = centred.shape[1] * centred.shape[2]
+            products = gradient * centred
             of_beta = gradient.sum((1, 2), keepdim=True)
-            of_gamma = (products.sum((1, 2), keepdim=True) - mean * of_beta) / deviation
+            of_gamma = products.sum((1, 2), keepdim=True) / deviation
             # From each gradient, times gamma, goes what moves the mean of its group, and what moves the deviation.
             of_mean, of_deviation = (
                 _mean_of_groups((each * gamma).flatten(1), context.groups) / num_places for each in (of_beta, of_gamma)
             )
             slope = -of_deviation / deviation.square()
-            offset = -of_mean / deviation - slope * mean
-            of_maps = torch.addcmul(offset, maps, slope, out=products).addcmul_(gradient, gamma / deviation)
+            of_maps = torch.addcmul(-of_mean / deviation, centred, slope, out=products)
+            of_maps.addcmul_(gradient, gamma / deviation)
             return of_maps, of_gamma.sum((0, 1, 2)), of_beta.sum((0, 1, 2)), None, None
 
     return Norm.apply
