@@ -113,6 +113,7 @@ MODELS = {
     "s16": _vit("vit_s16", "vit_small_patch16_224", 384, 12, 6),
     "b16": _vit("vit_b16", "vit_base_patch16_224", 768, 12, 12),
     "beit_b16": Model(preset="beit_b16", timm="beit_base_patch16_224", macs=17.58e9, transformers=_beit_transformers),
+    "eva02_s14": Model(preset="eva02_s14", timm="eva02_small_patch14_336", macs=15.45e9, image_size=336),
     "pvt_v2_b2": Model(preset="pvt_v2_b2", timm="pvt_v2_b2", macs=4.027e9),
     "r26_s32": Model(preset="r26_s32", timm="vit_small_r26_s32_224", macs=3.464e9),
     "swin_t": Model(
