@@ -277,13 +277,20 @@ class Ceiling(Contender):
         left = torch.randn(rows, inner, dtype=dtype, device=device)
         right = torch.randn(inner, columns, dtype=dtype, device=device)
 
-        def multiply() -> None:
+        def by_onednn() -> Any:
+            return torch.ops.mkldnn._linear_pointwise(left, right.t(), None, "none", [], "")
+
+        def repeat(multiply: Callable[[], Any]) -> None:
             for _ in range(10):
-                torch.matmul(left, right)
+                multiply()
             if device == "cuda":
                 torch.cuda.synchronize()
 
-        self.step = multiply
+        ways: list[Callable[[], Any]] = [lambda: torch.matmul(left, right)]
+        if device == "cpu" and hasattr(torch.ops.mkldnn, "_linear_pointwise"):
+            ways.append(by_onednn)  # more than twice as fast on AMD's processors with AVX-512
+        best = min(ways, key=lambda way: min(_seconds(lambda: repeat(way)) for _ in range(3)))
+        self.step = lambda: repeat(best)
 
 
 CONTENDERS: dict[str, Callable[[], Contender]] = {
@@ -297,6 +304,12 @@ CONTENDERS: dict[str, Callable[[], Contender]] = {
     "transformers+compile": lambda: Transformers(compiles=True),
     "ceiling": Ceiling,
 }
+
+
+def _seconds(call: Callable[[], Any]) -> float:
+    start = time.perf_counter()
+    call()
+    return time.perf_counter() - start
 
 
 def batch_of(job: Job) -> tuple[Any, Any]:

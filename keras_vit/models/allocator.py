@@ -12,6 +12,9 @@ import keras
 # Of mallopt, in glibc's malloc.h.
 _M_TRIM_THRESHOLD, _M_MMAP_MAX, _M_ARENA_MAX = -1, -4, -8
 
+# Of XLA, whose threads would wait for one another's turn at the one heap; measured with two.
+_MOST_CORES = 8
+
 
 @functools.cache
 def keep_freed_memory() -> None:
@@ -21,14 +24,16 @@ def keep_freed_memory() -> None:
     a training step of ViT-S/16 on JAX (batch 8) took 1 GB anew at each step, a fifth of its time. The memory
     of a process then stays at its peak, as it does on TensorFlow, which has an allocator of its own.
 
-    XLA's threads have to share the main heap for this, since no other heap holds more than 64 MB; so that the first
-    model should be made before JAX has started them. Nothing happens on other systems, or where the environment has
-    settings of its own, as MALLOC_TRIM_THRESHOLD_ or GLIBC_TUNABLES=glibc.malloc....
+    XLA's threads have to share the main heap for this, since no other heap holds more than 64 MB: the first model
+    should be made before JAX has started them, and there should be few. Nothing happens on other systems, or where the
+    environment has settings of its own, as MALLOC_TRIM_THRESHOLD_ or GLIBC_TUNABLES=glibc.malloc....
 
     Source: `man 3 mallopt`.
     """
     backend = keras.backend.backend()
     if backend == "tensorflow" or not sys.platform.startswith("linux") or _has_settings() or _has_accelerator(backend):
+        return
+    if backend == "jax" and len(os.sched_getaffinity(0)) > _MOST_CORES:
         return
     try:
         mallopt = ctypes.CDLL(None).mallopt

@@ -53,7 +53,11 @@ def test_freed_memory_is_used_again():
 
 
 @pytest.mark.parametrize(
-    "settings", [{"MALLOC_TRIM_THRESHOLD_": "131072"}, {"GLIBC_TUNABLES": "glibc.malloc.trim_threshold=131072"}]
+    "settings",
+    [
+        {"MALLOC_TRIM_THRESHOLD_": "131072"},
+        pytest.param({"GLIBC_TUNABLES": "glibc.malloc.trim_threshold=131072"}, marks=pytest.mark.slow),
+    ],
 )
 def test_settings_of_the_environment_stay(settings):
     assert new_pages(**settings) > 10_000  # 4 kB each
