@@ -4,12 +4,13 @@ import keras
 import numpy as np
 import pytest
 
+from keras_vit import layers
 from keras_vit.layers import MLP, LayerScale
 from keras_vit.layers.dense import Dense
 from keras_vit.layers.layer import Layer, direct_calls
 from keras_vit.models import ViT
 
-pytestmark = pytest.mark.skipif(keras.backend.backend() != "torch", reason="only PyTorch calls layers directly")
+on_pytorch = pytest.mark.skipif(keras.backend.backend() != "torch", reason="only PyTorch calls layers directly")
 
 TINY = {"image_size": 4, "patch_size": 2, "embed_dim": 8, "depth": 2, "num_heads": 2, "num_classes": 3}
 
@@ -33,6 +34,14 @@ def by_keras(monkeypatch):
     return names
 
 
+def test_every_layer_of_the_package_has_this_base():
+    public = [getattr(layers, name) for name in layers.__all__]
+    classes = [each for each in public if isinstance(each, type) and issubclass(each, keras.layers.Layer)]
+    assert len(classes) > 10
+    assert [each.__name__ for each in classes if not issubclass(each, Layer)] == []
+
+
+@on_pytorch
 def test_only_the_model_itself_goes_by_keras(images, by_keras):
     model = ViT(**TINY, layer_scale_init=0.1, name="model")
     by_keras.clear()
@@ -43,6 +52,7 @@ def test_only_the_model_itself_goes_by_keras(images, by_keras):
     assert by_keras == ["model", "model"]
 
 
+@on_pytorch
 def test_outside_a_model_layers_go_by_keras(by_keras, rng):
     tokens = rng.normal(size=(1, 2, 4)).astype("float64")
 
@@ -52,6 +62,7 @@ def test_outside_a_model_layers_go_by_keras(by_keras, rng):
     assert keras.backend.standardize_dtype(scaled.dtype) == "float32"
 
 
+@on_pytorch
 def test_a_graph_of_the_layers_is_made_by_keras(images, by_keras):
     model = ViT(**TINY, name="model")
     by_keras.clear()
@@ -63,6 +74,7 @@ def test_a_graph_of_the_layers_is_made_by_keras(images, by_keras):
     assert "encoder_0" in by_keras
 
 
+@on_pytorch
 def test_hooks_see_what_goes_through_their_layer(images):
     import torch
 
@@ -80,6 +92,7 @@ def test_hooks_see_what_goes_through_their_layer(images):
     assert {"encoder_0", "encoder_1", "norm", "head"} <= {each for each in seen if isinstance(each, str)}
 
 
+@on_pytorch
 def test_dropout_acts_in_training_only(images):
     model = ViT(**TINY, dropout_rate=0.5)
     expected = keras.ops.convert_to_numpy(model(images))
@@ -88,6 +101,7 @@ def test_dropout_acts_in_training_only(images):
     assert np.abs(keras.ops.convert_to_numpy(model(images, training=True)) - expected).max() > 1e-3
 
 
+@on_pytorch
 def test_training_reaches_layers_that_are_called_without_it(rng):
     class Told(Layer):
         def call(self, tokens, training=None):
@@ -102,6 +116,7 @@ def test_training_reaches_layers_that_are_called_without_it(rng):
         np.testing.assert_array_equal(outputs.numpy(), tokens.numpy() * training)
 
 
+@on_pytorch
 def test_what_is_not_settled_goes_by_keras(by_keras, rng):
     tokens = keras.ops.convert_to_tensor(rng.normal(size=(1, 2, 4)).astype("float32"))
     whole = MLP(8, name="whole", dtype="float32")
@@ -122,6 +137,7 @@ def test_what_is_not_settled_goes_by_keras(by_keras, rng):
     assert by_keras == ["other_dtype", "new", "small", "regularised", "whole", "expand", "contract"]
 
 
+@on_pytorch
 def test_tensors_that_stand_for_a_graph_go_by_keras(images, by_keras):
     import torch
 
