@@ -52,7 +52,7 @@ ClockOption = Annotated[
 OutOption = Annotated[bool, typer.Option("--out", help="Also write benchmarks/results/DATE-NAME-BACKEND.md.")]
 ModelsOption = Annotated[str, typer.Option(help=f"Comma-separated: {', '.join(MODELS)}.")]
 BatchOption = Annotated[str, typer.Option(help="Images a call, comma-separated.")]
-DtypeOption = Annotated[str, typer.Option(help="Comma-separated: float32, bfloat16 (mixed_bfloat16 in Keras).")]
+DtypeOption = Annotated[str, typer.Option(help="Comma-separated: float32, bfloat16 (to train, mixed).")]
 
 DEFAULT_CONTENDERS = "keras_vit,keras_hub,timm,transformers"
 

@@ -75,7 +75,9 @@ class KerasContender(Contender):
         import keras
 
         keras.backend.clear_session()
-        keras.config.set_dtype_policy("mixed_bfloat16" if job.dtype == "bfloat16" else "float32")
+        # Weights stay float32 where they train, as under torch.autocast; else they are converted, as by torch's `to`.
+        half = "mixed_bfloat16" if job.task == "train" else "bfloat16"
+        keras.config.set_dtype_policy(half if job.dtype == "bfloat16" else "float32")
         self.model = self.make_model(job.model)
 
     def make_model(self, name: str) -> Any:
