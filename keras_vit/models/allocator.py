@@ -21,8 +21,8 @@ def keep_freed_memory() -> None:
     """Has glibc keep freed memory for what comes next, once in a process, on PyTorch and JAX without an accelerator.
 
     By default it hands large blocks back to the system, which fills them with zeros again for the next activations:
-    a training step of ViT-S/16 on JAX (batch 8) took 1 GB anew at each step, a fifth of its time. The memory
-    of a process then stays at its peak, as it does on TensorFlow, which has an allocator of its own.
+    a training step of ViT-S/16 on JAX (batch 8) took 1 GB anew at each step, a fifth of its time. The memory of a
+    process then stays at its peak, which on PyTorch is up to a third higher, since what is kept is in pieces.
 
     XLA's threads have to share the main heap for this, since no other heap holds more than 64 MB: the first model
     should be made before JAX has started them, and there should be few. Nothing happens on other systems, or where the
