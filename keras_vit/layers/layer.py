@@ -64,10 +64,14 @@ class Layer(keras.layers.Layer):
             and (self.autocast or not run.is_mixed or not self.casts_weights)
             and self.compute_dtype == run.dtype
             and self.activity_regularizer is None
-            and self._remat_mode is None
+            and not self._is_rematerialized()
             and getattr(self, "quantization_mode", None) is None
             and not (self._forward_hooks or self._forward_pre_hooks or self._backward_hooks or self._backward_pre_hooks)
         )
+
+    def _is_rematerialized(self) -> bool:
+        mode = self._remat_mode
+        return mode is not None and (mode.mode != "list_of_layers" or self.name in mode.layer_names)
 
 
 def value_of(weight: Any) -> Any:

@@ -1,12 +1,13 @@
 """Gradient checkpointing: a layer forgets its activations, and computes them again when gradients are needed."""
 
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
 import keras
 from keras import ops
 
-from keras_vit.layers.layer import Layer
+from keras_vit.layers.layer import Layer, direct_calls
 
 
 class Rematerialized(Layer):
@@ -42,7 +43,7 @@ def _call_with_values(layer: keras.layers.Layer, layer_call: Callable[..., Any],
     def run(*arguments: Any) -> tuple[Any, ...]:
         inputs, values = arguments[:num_inputs], arguments[num_inputs:]
         mapping = [*zip(trained, values, strict=True), *fixed]
-        with keras.StatelessScope(state_mapping=mapping) as scope:
+        with keras.StatelessScope(state_mapping=mapping) as scope, _direct_calls(layer, inputs[0]):
             outputs = layer_call(*inputs, **kwargs)
         return outputs, *(scope.get_current_value(variable) for variable in generators)
 
@@ -51,3 +52,15 @@ def _call_with_values(layer: keras.layers.Layer, layer_call: Callable[..., Any],
     for variable, state in zip(generators, states, strict=True):
         variable.assign(state)
     return outputs
+
+
+def _direct_calls(layer: keras.layers.Layer, tokens: Any) -> contextlib.AbstractContextManager[None]:
+    """Has the layers inside called directly, unless they need the casts that only Keras makes where gradients ask.
+
+    PyTorch ends a repetition early by an exception. Keras' calls catch it on its way, and what they keep of it holds
+    activations until Python looks for garbage.
+    """
+    policy = layer.dtype_policy
+    if policy.compute_dtype != policy.variable_dtype:
+        return contextlib.nullcontext()
+    return direct_calls(tokens, policy, training=True)
