@@ -1,5 +1,7 @@
 """Calls of layers inside a model: on PyTorch directly, and by Keras wherever something depends on that."""
 
+import gc
+
 import keras
 import numpy as np
 import pytest
@@ -149,3 +151,25 @@ def test_tensors_that_stand_for_a_graph_go_by_keras(images, by_keras):
     assert "encoder_0" in by_keras
     expected = keras.ops.convert_to_numpy(model(images))
     np.testing.assert_allclose(exported.module()(torch.from_numpy(images)).detach().numpy(), expected, atol=1e-6)
+
+
+@on_pytorch
+def test_what_is_computed_again_leaves_no_activations_for_the_garbage_collector(images):
+    import torch
+
+    model = ViT(**TINY, remat=True)
+    model.compile("sgd", keras.losses.CategoricalCrossentropy(from_logits=True))
+    labels = np.eye(3, dtype="float32")[:2]
+    model.train_on_batch(images, labels)
+    gc.collect()
+    gc.disable()
+    gc.set_debug(gc.DEBUG_SAVEALL)
+    try:
+        model.train_on_batch(images, labels)
+        gc.collect()
+        left = [each.shape for each in gc.garbage if isinstance(each, torch.Tensor) and each.ndim > 1]
+    finally:
+        gc.set_debug(0)
+        gc.garbage.clear()
+        gc.enable()
+    assert left == []
