@@ -1,7 +1,9 @@
 """Checkpoints in parts: they follow the rules of whole ones."""
 
+import gc
 import shutil
 import sys
+from collections.abc import Iterator
 
 import keras
 import numpy as np
@@ -10,13 +12,18 @@ import pytest
 from keras_vit.training.checkpoint_files import CheckpointFiles, Position
 from keras_vit.training.sharded_checkpoints import ShardedCheckpointFiles
 
+# Orbax reads and writes many arrays at a time, and asks for the error of one; Python complains of the others when it
+# finds them in its garbage.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
 
 @pytest.fixture
-def files(tmp_path) -> ShardedCheckpointFiles:
+def files(tmp_path) -> Iterator[ShardedCheckpointFiles]:
     if keras.config.backend() != "jax":
         pytest.skip("needs JAX")
     pytest.importorskip("orbax.checkpoint", reason="needs the extra `orbax`")
-    return ShardedCheckpointFiles(tmp_path / "checkpoint")
+    yield ShardedCheckpointFiles(tmp_path / "checkpoint")
+    gc.collect()  # here, not in a test after these, which has no such mark
 
 
 def variables(number: int) -> dict[str, keras.Variable]:
@@ -59,8 +66,6 @@ def test_what_a_killed_write_left_is_passed_over_and_removed(files):
     assert not leftover.exists()
 
 
-# Orbax reads many arrays at a time, and asks for the error of one.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("part", ["_METADATA", "manifest.ocdbt", "d/*"])
 @pytest.mark.parametrize("damage", [lambda data: b"", lambda data: b"\x5a" + data[1:]], ids=["empty", "changed"])
 def test_damaged_checkpoint_gives_way_to_the_one_before(files, part, damage):
