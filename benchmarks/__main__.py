@@ -140,6 +140,7 @@ def remat(
     backend: BackendOption = Backend.TENSORFLOW,
     models: ModelsOption = "s16",
     batch: BatchOption = "8",
+    dtype: DtypeOption = "float32",
     repeats: RepeatsOption = 3,
     quick: QuickOption = False,
     clock: ClockOption = Clock.WALL,
@@ -147,7 +148,7 @@ def remat(
 ) -> None:
     """Memory and time of training steps with gradient checkpointing and without, in fresh processes."""
     settings = settings_from(backend, "keras_vit+remat,keras_vit", repeats, quick, clock)
-    jobs = jobs_from("train", models, batch, "float32")
+    jobs = jobs_from("train", models, batch, dtype)
     finish("remat", settings, [rematerialization(settings, job) for job in jobs], out)
 
 

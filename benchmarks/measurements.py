@@ -146,13 +146,14 @@ def peaks(settings: Settings, jobs: list[Job]) -> str:
 
 def rematerialization(settings: Settings, job: Job) -> str:
     """Measures memory and time of training steps with and without gradient checkpointing, in fresh processes."""
-    console.print(f"remat {job.model} batch {job.batch}", highlight=False)
+    console.print(f"remat {job.model} batch {job.batch} {job.dtype}", highlight=False)
     steps = replace(job, task="train")
 
     def measure(name: str) -> dict[str, float]:
         with fresh_worker(name, settings) as worker:
             worker.ask("import")
-            warm_up(replace(job, task="forward", batch=1))(worker)
+            worker.ask("build", steps)
+            warm_up(replace(job, task="forward", batch=1), builds=False)(worker)
             forward = worker.ask("call")["peak_mb"]
             peak = {}
             for batch in (1, job.batch):
@@ -169,10 +170,13 @@ def rematerialization(settings: Settings, job: Job) -> str:
     results = alternate({name: with_name(measure, name) for name in settings.contenders}, settings.repeats)
     parts = list(dict.fromkeys(part for found in results.values() for part in found))
     rows = [
-        Row(labels=(job.model, str(job.batch), part), values={name: found[part] for name, found in results.items()})
+        Row(
+            labels=(job.model, str(job.batch), job.dtype, part),
+            values={name: found[part] for name, found in results.items()},
+        )
         for part in parts
     ]
-    headings = ("model", "batch", "training step")
+    headings = ("model", "batch", "dtype", "training step")
     return table(f"Gradient checkpointing, {settings.backend}", headings, rows, settings.contenders, "as the row says")
 
 

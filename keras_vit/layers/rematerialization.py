@@ -1,7 +1,7 @@
 """Gradient checkpointing: a layer forgets its activations, and computes them again when gradients are needed."""
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
@@ -36,14 +36,18 @@ def _call_with_values(layer: keras.layers.Layer, layer_call: Callable[..., Any],
     weights = {id(weight) for weight in layer.weights}
     generators = [variable for variable in layer.variables if id(variable) not in weights]
     trained, num_inputs = layer.trainable_variables, len(inputs)
+    is_repetition = False
     # Values of before this call, which later assignments leave alone; frozen weights are read where they are.
     fixed = [(variable, ops.copy(variable.value)) for variable in generators]
     fixed += [(variable, variable.value) for variable in layer.non_trainable_variables if id(variable) in weights]
 
     def run(*arguments: Any) -> tuple[Any, ...]:
+        nonlocal is_repetition
         inputs, values = arguments[:num_inputs], arguments[num_inputs:]
         mapping = [*zip(trained, values, strict=True), *fixed]
-        with keras.StatelessScope(state_mapping=mapping) as scope, _direct_calls(layer, inputs[0]):
+        errors = _errors_as_they_are() if is_repetition else contextlib.nullcontext()
+        is_repetition = True
+        with keras.StatelessScope(state_mapping=mapping) as scope, _direct_calls(layer, inputs[0]), errors:
             outputs = layer_call(*inputs, **kwargs)
         return outputs, *(scope.get_current_value(variable) for variable in generators)
 
@@ -55,12 +59,25 @@ def _call_with_values(layer: keras.layers.Layer, layer_call: Callable[..., Any],
 
 
 def _direct_calls(layer: keras.layers.Layer, tokens: Any) -> contextlib.AbstractContextManager[None]:
-    """Has the layers inside called directly, unless they need the casts that only Keras makes where gradients ask.
-
-    PyTorch ends a repetition early by an exception. Keras' calls catch it on its way, and what they keep of it holds
-    activations until Python looks for garbage.
-    """
+    """Has the layers inside called directly, unless they need the casts that only Keras makes where gradients ask."""
     policy = layer.dtype_policy
     if policy.compute_dtype != policy.variable_dtype:
         return contextlib.nullcontext()
     return direct_calls(tokens, policy, training=True)
+
+
+@contextlib.contextmanager
+def _errors_as_they_are() -> Iterator[None]:
+    """Has Keras leave exceptions alone.
+
+    PyTorch ends a repetition early by an exception. Keras would catch it on its way through each layer, to shorten its
+    traceback, and what it keeps of that holds activations until Python looks for garbage.
+    """
+    if not keras.config.is_traceback_filtering_enabled():
+        yield
+        return
+    keras.config.disable_traceback_filtering()
+    try:
+        yield
+    finally:
+        keras.config.enable_traceback_filtering()

@@ -154,10 +154,11 @@ def test_tensors_that_stand_for_a_graph_go_by_keras(images, by_keras):
 
 
 @on_pytorch
-def test_what_is_computed_again_leaves_no_activations_for_the_garbage_collector(images):
+@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
+def test_what_is_computed_again_leaves_no_activations_for_the_garbage_collector(images, policy):
     import torch
 
-    model = ViT(**TINY, remat=True)
+    model = ViT(**TINY, remat=True, dtype=policy)
     model.compile("sgd", keras.losses.CategoricalCrossentropy(from_logits=True))
     labels = np.eye(3, dtype="float32")[:2]
     model.train_on_batch(images, labels)

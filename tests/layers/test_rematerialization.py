@@ -84,3 +84,18 @@ def test_jax_records_the_layer_as_one_to_repeat_in_training():
     for training in (True, False):
         traced = jax.make_jaxpr(lambda tokens: layer.stateless_call(states, [], tokens, training=training)[0])  # noqa: B023
         assert ("prevent_cse" in str(traced(np.ones((2, 5, 8), "float32")))) == training
+
+
+def test_keras_shortens_tracebacks_as_before():
+    train(encoder(True), "float32", steps=1)
+    assert keras.config.is_traceback_filtering_enabled()
+
+
+def test_errors_in_the_layer_are_explained_by_keras(monkeypatch):
+    def fail(*args, **kwargs):
+        raise ValueError("no such number")
+
+    layer = encoder(True)
+    monkeypatch.setattr(layer.mlp, "call", fail)
+    with pytest.raises(ValueError, match="(?s)Exception encountered when calling.*no such number"):
+        layer(np.ones((2, 5, 8), "float32"), training=True)
