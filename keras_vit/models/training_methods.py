@@ -32,6 +32,11 @@ class TrainingMethods(keras.Model):
         self.forget_measurements()
         return super().fit(x, y, *args, **kwargs)
 
+    def train_step(self, *data: Any) -> Any:
+        if keras.backend.backend() == "torch":
+            self.zero_grad()  # Keras lets go of the last step's gradients after the forward call, when memory is fullest
+        return super().train_step(*data)
+
     def evaluate(self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any) -> Any:
         check_images(self, x)
         check_labels(self, x, y)

@@ -381,3 +381,20 @@ def test_arguments_may_be_given_by_position_as_in_keras(model, images):
 
 def test_the_function_returns_whichever_class_the_preset_names(tmp_path, model):
     assert type(keras_vit.from_preset(model.save_to_preset(tmp_path / "mine"))) is ViT
+
+
+@pytest.mark.skipif(keras.backend.backend() != "torch", reason="the other backends never hold them")
+def test_gradients_of_the_last_step_are_gone_when_the_next_one_calls_the_model(model, images, monkeypatch):
+    labels = np.array([0, 1, 2, 0])
+    model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    held, call = [], model.call
+
+    def watched(*args, **kwargs):
+        held.append(sum(weight.value.grad is not None for weight in model.trainable_weights))
+        return call(*args, **kwargs)
+
+    monkeypatch.setattr(model, "call", watched)
+    model.train_on_batch(images, labels)
+    assert all(weight.value.grad is not None for weight in model.trainable_weights)  # callbacks may look at them
+    model.train_on_batch(images, labels)
+    assert held and not any(held)
