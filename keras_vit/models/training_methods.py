@@ -34,7 +34,8 @@ class TrainingMethods(keras.Model):
 
     def train_step(self, *data: Any) -> Any:
         if keras.backend.backend() == "torch":
-            self.zero_grad()  # Keras lets go of the last step's gradients after the forward call, when memory is fullest
+            # Keras lets go of the last step's gradients only after the forward call, when memory is fullest.
+            self.zero_grad()
         return super().train_step(*data)
 
     def evaluate(self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any) -> Any:

@@ -397,4 +397,5 @@ def test_gradients_of_the_last_step_are_gone_when_the_next_one_calls_the_model(m
     model.train_on_batch(images, labels)
     assert all(weight.value.grad is not None for weight in model.trainable_weights)  # callbacks may look at them
     model.train_on_batch(images, labels)
-    assert held and not any(held)
+    assert held
+    assert not any(held)
