@@ -5,7 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_vit.layers.activations import activate_in_place, get_activation
+from keras_vit.layers.activations import activate, get_activation
 from keras_vit.layers.depthwise_conv import DepthwiseConv
 from keras_vit.layers.feed_forward import FeedForward
 
@@ -52,9 +52,9 @@ class ConvMLP(FeedForward):
         self.depthwise = DepthwiseConv(name="depthwise", dtype=self.dtype_policy)
         self.depthwise.build((*input_shape[:-1], self.mlp_dim))
 
-    def _activate(self, expanded: Any) -> Any:
+    def _activate(self, expanded: Any, training: bool | None = None) -> Any:
         convolved = self.depthwise(ops.relu(expanded) if self.use_relu else expanded)
-        return activate_in_place(self._activation, convolved)
+        return activate(self._activation, convolved, training)
 
     def get_config(self) -> dict[str, Any]:
         config = super().get_config()

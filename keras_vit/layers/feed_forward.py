@@ -58,7 +58,7 @@ class FeedForward(Layer):
         self.norm = make_norm(sub_norm, norm_epsilon, name="norm", **policy) if sub_norm else None
         self.dropout = keras.layers.Dropout(dropout_rate, seed=seed, name="dropout", **policy) if dropout_rate else None
 
-    def _activate(self, expanded: Any) -> Any:
+    def _activate(self, expanded: Any, training: bool | None = None) -> Any:
         """Turns what the first dense layer returns into tokens of `mlp_dim` channels."""
         raise NotImplementedError
 
@@ -72,7 +72,7 @@ class FeedForward(Layer):
             self.norm.build((*input_shape[:-1], self.mlp_dim))
 
     def call(self, tokens: Any, training: bool | None = None) -> Any:
-        tokens = self._activate(self.expand(tokens))
+        tokens = self._activate(self.expand(tokens), training)
         if self.dropout is not None:
             tokens = self.dropout(tokens, training=training)
         tokens = self.contract(tokens if self.norm is None else self.norm(tokens))

@@ -4,7 +4,7 @@ from typing import Any
 
 import keras
 
-from keras_vit.layers.activations import activate_in_place, get_activation
+from keras_vit.layers.activations import activate, get_activation
 from keras_vit.layers.feed_forward import FeedForward
 
 
@@ -55,8 +55,8 @@ class MLP(FeedForward):
         self.activation = activation
         self._activation = get_activation(activation)
 
-    def _activate(self, expanded: Any) -> Any:
-        return activate_in_place(self._activation, expanded)
+    def _activate(self, expanded: Any, training: bool | None = None) -> Any:
+        return activate(self._activation, expanded, training)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "activation": self.activation}

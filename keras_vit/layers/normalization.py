@@ -3,6 +3,7 @@
 from typing import Any
 
 import keras
+from keras import ops
 
 from keras_vit.layers.layer import Layer, value_of
 
@@ -11,26 +12,57 @@ NORMS = ("layer_norm", "rms_norm")
 
 @keras.saving.register_keras_serializable(package="keras_vit")
 class LayerNormalization(Layer, keras.layers.LayerNormalization):
-    """`keras.layers.LayerNormalization`, called directly inside a model's call; by PyTorch's kernel where it fits."""
+    """`keras.layers.LayerNormalization`, called directly inside a model's call; by PyTorch's kernel where it fits.
+
+    In training on TensorFlow it keeps its inputs and one mean and variance for each; Keras' operation keeps the product
+    of variance and `gamma` besides, as large as the inputs.
+    """
 
     casts_weights = False
 
-    def call(self, inputs: Any) -> Any:
-        if keras.backend.backend() != "torch":
+    def call(self, inputs: Any, training: bool | None = None) -> Any:
+        backend, gamma, beta = keras.backend.backend(), self.gamma, self.beta
+        if gamma is None or beta is None or self.axis not in (-1, [-1]) or self.rms_scaling:
             return super().call(inputs)
-        import torch
+        if backend == "torch":
+            import torch
 
-        gamma, beta = self.gamma, self.beta
-        if inputs.dtype is not torch.float32 or self.axis not in (-1, [-1]) or self.rms_scaling or gamma is None:
-            return super().call(inputs)
-        # Keras' operation does the same, in ten times as many calls.
-        beta = beta if beta is None else value_of(beta)
-        return torch.nn.functional.layer_norm(inputs, inputs.shape[-1:], value_of(gamma), beta, self.epsilon)
+            if inputs.dtype is torch.float32:  # Keras' operation does the same, in ten times as many calls
+                weights = value_of(gamma), value_of(beta)
+                return torch.nn.functional.layer_norm(inputs, inputs.shape[-1:], *weights, self.epsilon)
+        if backend == "tensorflow" and training:  # exports stay without it
+            return _normalize(inputs, gamma, beta, self.epsilon)
+        return super().call(inputs)
 
 
 @keras.saving.register_keras_serializable(package="keras_vit")
 class RMSNormalization(Layer, keras.layers.RMSNormalization):
     """`keras.layers.RMSNormalization`, called directly inside a model's call."""
+
+
+def _normalize(inputs: Any, gamma: Any, beta: Any, epsilon: float) -> Any:
+    """Layer norm of the last axis, with its gradient."""
+    dtype = keras.backend.result_type(inputs.dtype, "float32")
+
+    @ops.custom_gradient
+    def normalize(inputs: Any, gamma: Any, beta: Any) -> Any:
+        wide = ops.cast(inputs, dtype)
+        mean = ops.mean(wide, axis=-1, keepdims=True)
+        centred = wide - mean
+        scale = ops.rsqrt(ops.mean(ops.square(centred), axis=-1, keepdims=True) + epsilon)
+
+        def gradient(upstream: Any) -> Any:
+            upstream = ops.cast(upstream, dtype)
+            standardized = (ops.cast(inputs, dtype) - mean) * scale
+            products, batch_axes = upstream * standardized, tuple(range(len(inputs.shape) - 1))
+            along = ops.matmul(products, gamma[:, None]) / inputs.shape[-1]
+            scaled = upstream * gamma
+            outer = scale * (scaled - ops.mean(scaled, axis=-1, keepdims=True) - standardized * along)
+            return ops.cast(outer, inputs.dtype), ops.sum(products, batch_axes), ops.sum(upstream, batch_axes)
+
+        return ops.cast(centred * scale * gamma + beta, inputs.dtype), gradient
+
+    return normalize(inputs, ops.cast(gamma, dtype), ops.cast(beta, dtype))
 
 
 def make_norm(kind: str, epsilon: float, *, name: str, dtype: Any) -> keras.layers.Layer:

@@ -31,6 +31,6 @@ class SwiGLU(FeedForward):
 
     num_branches = 2  # one product for both: channels are the gate first, then the linear branch
 
-    def _activate(self, expanded: Any) -> Any:
+    def _activate(self, expanded: Any, training: bool | None = None) -> Any:
         gates, values = ops.split(expanded, 2, axis=-1)
         return ops.silu(gates) * values
