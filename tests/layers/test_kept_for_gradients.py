@@ -117,3 +117,13 @@ def test_gradients_of_an_encoder_are_those_of_inference_which_keeps_all(settings
         np.testing.assert_allclose(
             checks.to_numpy(recomputed).astype("float64"), wanted, atol=tolerance * max(1, np.abs(wanted).max())
         )
+
+
+@pytest.mark.parametrize(("training", "expected"), [(True, 3), (False, 0), (None, 0)])
+def test_both_norms_and_gelu_have_their_own_gradient_in_training_and_exports_have_none(training, expected):
+    import tensorflow as tf
+
+    layer = encoder(False)
+    graph = tf.function(lambda tokens: layer(tokens, training=training)).get_concrete_function(tf.ones((2, 5, 8))).graph
+    # TensorFlow marks a function that has its own gradient by this operation.
+    assert [operation.type for operation in graph.get_operations()].count("IdentityN") == expected
