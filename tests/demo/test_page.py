@@ -3,6 +3,7 @@
 Needs Gradio, Playwright and Chromium (`apt-get install chromium`); skipped where one of them is missing.
 """
 
+import gc
 import shutil
 
 import pytest
@@ -18,8 +19,10 @@ CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", 
 @pytest.fixture(scope="module")
 def address():
     """Where the page of vit_digits is served."""
-    pytest.importorskip("gradio")
-    return demo.launch("vit_digits", waits=False)
+    gradio = pytest.importorskip("gradio")
+    yield demo.launch("vit_digits", waits=False)
+    gradio.close_all()
+    gc.collect()  # here, where the warnings of what Gradio and Playwright leave open are ignored
 
 
 @pytest.fixture
