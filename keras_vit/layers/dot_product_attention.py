@@ -8,6 +8,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_vit.layers.recomputation import recompute, recomputes
+
 _adjust: contextvars.ContextVar[Callable[[Any], Any] | None] = contextvars.ContextVar("adjust", default=None)
 
 
@@ -36,12 +38,15 @@ def gather(
             return _fused(queries, keys, values, bias)
         if use_flash_attention(keras.backend.backend(), platform(), keras.config.is_flash_attention_enabled()):
             return ops.dot_product_attention(queries, keys, values, bias=bias, scale=queries.shape[-1] ** -0.5)
-    weights = attention_weights(queries, keys, bias)
-    weights = ops.cast(weights if adjust is None else adjust(weights), queries.dtype)
-    if dropout is not None:
-        weights = dropout(weights, training=training)
-    mixed = ops.matmul(weights, ops.transpose(values, (0, 2, 1, 3)))
-    return ops.transpose(mixed, (0, 2, 1, 3))
+        if training and recomputes():
+            inputs = (queries, keys, values) if bias is None else (queries, keys, values, bias)
+            return recompute(_plain, *inputs)
+
+    def change(weights: Any) -> Any:
+        weights = ops.cast(weights if adjust is None else adjust(weights), queries.dtype)
+        return weights if dropout is None else dropout(weights, training=training)
+
+    return _plain(queries, keys, values, bias, change)
 
 
 def attention_weights(queries: Any, keys: Any, bias: Any = None) -> Any:
@@ -56,6 +61,14 @@ def attention_weights(queries: Any, keys: Any, bias: Any = None) -> Any:
     # Half precision has too few digits to sum hundreds of weights.
     wide = ops.cast(logits, keras.backend.result_type(queries.dtype, "float32"))
     return ops.ones_like(wide) if wide.shape[-1] == 1 else ops.softmax(wide)  # Keras warns of one number alone
+
+
+def _plain(
+    queries: Any, keys: Any, values: Any, bias: Any = None, change: Callable[[Any], Any] = lambda weights: weights
+) -> Any:
+    weights = ops.cast(change(attention_weights(queries, keys, bias)), queries.dtype)
+    mixed = ops.matmul(weights, ops.transpose(values, (0, 2, 1, 3)))
+    return ops.transpose(mixed, (0, 2, 1, 3))
 
 
 @contextlib.contextmanager

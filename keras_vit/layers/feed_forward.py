@@ -8,6 +8,7 @@ from keras_vit.layers.dense import Dense
 from keras_vit.layers.initialization import glorot_uniform
 from keras_vit.layers.layer import Layer
 from keras_vit.layers.normalization import make_norm, require_norm
+from keras_vit.layers.recomputation import recompute, recomputes
 
 
 class FeedForward(Layer):
@@ -72,7 +73,14 @@ class FeedForward(Layer):
             self.norm.build((*input_shape[:-1], self.mlp_dim))
 
     def call(self, tokens: Any, training: bool | None = None) -> Any:
-        tokens = self._activate(self.expand(tokens), training)
+        expanded = self.expand(tokens)
+        if training and self.dropout is None and recomputes():
+            layers = [self.contract] if self.norm is None else [self.norm, self.contract]
+            return recompute(lambda expanded: self._narrow(expanded, training), expanded, layers=layers)
+        return self._narrow(expanded, training)
+
+    def _narrow(self, expanded: Any, training: bool | None) -> Any:
+        tokens = self._activate(expanded, training)
         if self.dropout is not None:
             tokens = self.dropout(tokens, training=training)
         tokens = self.contract(tokens if self.norm is None else self.norm(tokens))

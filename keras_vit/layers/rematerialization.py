@@ -1,6 +1,7 @@
 """Gradient checkpointing: a layer forgets its activations, and computes them again when gradients are needed."""
 
 import contextlib
+import functools
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -8,6 +9,7 @@ import keras
 from keras import ops
 
 from keras_vit.layers.layer import Layer, direct_calls
+from keras_vit.layers.recomputation import is_jax_on_cpu, repeated
 
 
 class Rematerialized(Layer):
@@ -52,7 +54,8 @@ def _call_with_values(layer: keras.layers.Layer, layer_call: Callable[..., Any],
         return outputs, *(scope.get_current_value(variable) for variable in generators)
 
     # As arguments: TensorFlow gives no gradients to what a recomputed function reads from around it.
-    outputs, *states = keras.remat(run)(*inputs, *(variable.value for variable in trained))
+    remat = functools.partial(repeated, num_inputs=num_inputs) if is_jax_on_cpu() else keras.remat
+    outputs, *states = remat(run)(*inputs, *(variable.value for variable in trained))
     for variable, state in zip(generators, states, strict=True):
         variable.assign(state)
     return outputs

@@ -1,5 +1,6 @@
-"""GELU and layer norm keep less for their gradients on TensorFlow: the gradients are the same."""
+"""Parts of layers keep less for their gradients on TensorFlow and JAX: the gradients are the same."""
 
+import contextlib
 import statistics
 
 import keras
@@ -9,31 +10,55 @@ from keras import ops
 
 from keras_vit.layers import TransformerEncoder
 from keras_vit.layers.activations import activate, get_activation
+from keras_vit.layers.dot_product_attention import gather
 from keras_vit.layers.normalization import make_norm
 from tests.layers import checks
 
-pytestmark = pytest.mark.skipif(
-    keras.backend.backend() != "tensorflow", reason="the others keep no more than is needed"
-)
+BACKEND = keras.backend.backend()
+
+pytestmark = pytest.mark.skipif(BACKEND == "torch", reason="its kernels keep no more than is needed")
 
 
-def encoder(is_recomputed, **settings):
+# Keras has no float64 on JAX.
+EXACT = {"rtol": 1e-5, "atol": 1e-5} if BACKEND == "tensorflow" else {"rtol": 2e-3, "atol": 2e-4}
+
+
+def encoder(is_recomputed, shape=(5, 8), **settings):
     with keras.RematScope("list_of_layers", layer_names=["encoder"] if is_recomputed else []):
         arguments = {"num_heads": 2, "mlp_dim": 12, "layer_scale_init": 0.5, **settings}
         layer = TransformerEncoder(**arguments, name="encoder")
-        layer.build((None, 5, 8))
+        layer.build((None, *shape))
     return layer
 
 
-def derivatives(function, inputs, *others):
-    """Of the sum of squares."""
+def derivatives(function, inputs, variables=(), jit_compile=False):
+    """Of the sum of squares of function(inputs): to the inputs, and to the variables."""
+    inputs = ops.convert_to_tensor(inputs)
+
+    def loss(inputs, values):
+        scope = keras.StatelessScope(zip(variables, values, strict=True)) if BACKEND == "jax" else None
+        with scope or contextlib.nullcontext():
+            outputs = function(inputs)
+            wide = ops.cast(outputs, keras.backend.result_type(outputs.dtype, "float32"))
+            return ops.sum(ops.square(wide))
+
+    values = [variable.value for variable in variables]
+    if BACKEND == "jax":
+        import jax
+
+        gradients = jax.grad(loss, (0, 1))
+        found, others = (jax.jit(gradients) if jit_compile else gradients)(inputs, values)
+        return [found, *others]
     import tensorflow as tf
 
-    inputs = tf.constant(inputs)
-    with tf.GradientTape() as tape:
-        tape.watch(inputs)
-        loss = tf.reduce_sum(tf.square(function(inputs)))
-    return [checks.to_numpy(each) for each in tape.gradient(loss, [inputs, *others])]
+    @tf.function(jit_compile=jit_compile)
+    def gradients(inputs):
+        with tf.GradientTape() as tape:
+            tape.watch(inputs)
+            total = loss(inputs, values)
+        return tape.gradient(total, [inputs, *values])
+
+    return gradients(inputs)
 
 
 def differences(function, inputs, step=1e-6):
@@ -53,19 +78,20 @@ def test_gelu_has_the_derivative_of_its_values(rng):
     def values(features):
         return np.array([each * statistics.NormalDist().cdf(each) for each in features])
 
-    outputs, (gradient,) = (
-        activate(get_activation("gelu"), ops.convert_to_tensor(features), True),
-        derivatives(lambda inputs: activate(get_activation("gelu"), inputs, True), features),
-    )
-    np.testing.assert_allclose(checks.to_numpy(outputs), values(features), atol=1e-12)
-    np.testing.assert_allclose(gradient, differences(values, features), rtol=1e-6, atol=1e-7)
+    def function(features):
+        return activate(get_activation("gelu"), features, True)
+
+    np.testing.assert_allclose(checks.to_numpy(function(ops.convert_to_tensor(features))), values(features), **EXACT)
+    (gradient,) = derivatives(function, features)
+    np.testing.assert_allclose(checks.to_numpy(gradient), differences(values, features), **EXACT)
 
 
 @pytest.mark.parametrize("mean", [0.5, 100.0])
 @pytest.mark.parametrize("shape", [(3, 8), (2, 3, 8), (2, 2, 2, 8)])
 def test_layer_norm_has_the_derivatives_of_its_values(rng, shape, mean):
     inputs = rng.normal(loc=mean, size=shape)
-    layer = make_norm("layer_norm", 1e-3, name="norm", dtype="float64")
+    dtype = "float32" if BACKEND == "jax" else "float64"
+    layer = make_norm("layer_norm", 1e-3, name="norm", dtype=dtype)
     layer.build(shape)
     checks.randomise(layer)
     gamma, beta = (checks.to_numpy(weight.value).astype("float64") for weight in (layer.gamma, layer.beta))
@@ -74,16 +100,44 @@ def test_layer_norm_has_the_derivatives_of_its_values(rng, shape, mean):
         centred = inputs - inputs.mean(-1, keepdims=True)
         return centred / np.sqrt((centred**2).mean(-1, keepdims=True) + 1e-3) * gamma + beta
 
-    np.testing.assert_allclose(checks.to_numpy(layer(inputs, training=True)), values(inputs), atol=1e-9)
-    weights = [layer.gamma.value, layer.beta.value]
-    found = derivatives(lambda tokens: layer(tokens, training=True), inputs, *weights)
+    np.testing.assert_allclose(checks.to_numpy(layer(inputs, training=True)), values(inputs), **EXACT)
+    found = derivatives(lambda tokens: layer(tokens, training=True), inputs, [layer.gamma, layer.beta])
     wanted = (
         differences(values, inputs),
         differences(lambda gamma: values(inputs, gamma=gamma), gamma),
         differences(lambda beta: values(inputs, beta=beta), beta),
     )
     for gradient, expected in zip(found, wanted, strict=True):
-        np.testing.assert_allclose(gradient, expected, rtol=1e-5, atol=1e-5)
+        np.testing.assert_allclose(checks.to_numpy(gradient), expected, **EXACT)
+
+
+@pytest.mark.parametrize("has_bias", [False, True])
+def test_attention_has_the_derivatives_of_its_values(rng, has_bias):
+    queries, keys, values, bias = (
+        rng.normal(size=shape) for shape in ((2, 3, 2, 4), (2, 5, 2, 4), (2, 5, 2, 4), (1, 2, 3, 5))
+    )
+
+    def explicit(queries, keys, values, bias):
+        logits = np.einsum("bqhc,bkhc->bhqk", queries, keys) / 2 + bias * has_bias
+        weights = np.exp(logits)
+        return np.einsum("bhqk,bkhc->bqhc", weights / weights.sum(-1, keepdims=True), values)
+
+    inputs = [queries, keys, values, bias] if has_bias else [queries, keys, values]
+    for index, each in enumerate(inputs):
+
+        def attend(changed, index=index):
+            parts = [ops.convert_to_tensor(part) for part in inputs]
+            parts[index] = changed
+            return gather(*parts[:3], bias=parts[3] if has_bias else None, training=True)
+
+        def expected(changed, index=index):
+            parts = [queries, keys, values, bias]
+            parts[index] = changed
+            return explicit(*parts)
+
+        np.testing.assert_allclose(checks.to_numpy(attend(ops.convert_to_tensor(each))), expected(each), **EXACT)
+        (gradient,) = derivatives(attend, each)
+        np.testing.assert_allclose(checks.to_numpy(gradient), differences(expected, each), **EXACT)
 
 
 @pytest.mark.parametrize("jit_compile", [False, True])
@@ -91,27 +145,24 @@ def test_layer_norm_has_the_derivatives_of_its_values(rng, shape, mean):
 @pytest.mark.parametrize("is_recomputed", [False, True])
 @pytest.mark.parametrize(
     "settings",
-    [{}, {"order": "post_norm", "layer_scale_init": None}, {"use_sub_norm": True, "use_qk_norm": True}],
+    [
+        {},
+        {"order": "post_norm", "layer_scale_init": None},
+        {"use_sub_norm": True, "use_qk_norm": True, "mlp": "swiglu"},
+    ],
     ids=str,
 )
 def test_gradients_of_an_encoder_are_those_of_inference_which_keeps_all(settings, is_recomputed, policy, jit_compile):
-    import tensorflow as tf
-
     keras.utils.set_random_seed(1)
     layer = encoder(is_recomputed, **settings, dtype=policy)
     checks.randomise(layer)
     tokens = ops.cast(np.random.default_rng(0).normal(size=(4, 5, 8)), layer.compute_dtype)
-
-    @tf.function(jit_compile=jit_compile)
-    def gradients(training):
-        weights = [weight.value for weight in layer.trainable_weights]
-        with tf.GradientTape() as tape:
-            tape.watch(tokens)
-            loss = tf.reduce_sum(tf.square(tf.cast(layer(tokens, training=training), tf.float32)))
-        return tape.gradient(loss, [tokens, *weights])
-
+    gradients = [
+        derivatives(lambda tokens: layer(tokens, training=training), tokens, layer.trainable_weights, jit_compile)  # noqa: B023
+        for training in (True, False)
+    ]
     tolerance = 1e-5 if policy == "float32" else 2e-2
-    for recomputed, kept in zip(gradients(True), gradients(False), strict=True):
+    for recomputed, kept in zip(*gradients, strict=True):
         assert recomputed.dtype == kept.dtype
         wanted = checks.to_numpy(kept).astype("float64")
         np.testing.assert_allclose(
@@ -119,6 +170,7 @@ def test_gradients_of_an_encoder_are_those_of_inference_which_keeps_all(settings
         )
 
 
+@pytest.mark.skipif(BACKEND != "tensorflow", reason="looks into TensorFlow's graph")
 @pytest.mark.parametrize(("training", "expected"), [(True, 3), (False, 0), (None, 0)])
 def test_both_norms_and_gelu_have_their_own_gradient_in_training_and_exports_have_none(training, expected):
     import tensorflow as tf
@@ -127,3 +179,25 @@ def test_both_norms_and_gelu_have_their_own_gradient_in_training_and_exports_hav
     graph = tf.function(lambda tokens: layer(tokens, training=training)).get_concrete_function(tf.ones((2, 5, 8))).graph
     # TensorFlow marks a function that has its own gradient by this operation.
     assert [operation.type for operation in graph.get_operations()].count("IdentityN") == expected
+
+
+@pytest.mark.skipif(BACKEND != "jax", reason="asks JAX's compiler")
+def test_the_compiler_of_jax_does_not_undo_it():
+    import jax
+
+    def memory(is_recomputed, training):
+        """Bytes between the layers' forward and backward calls."""
+        layers = [encoder(is_recomputed, (64, 64), num_heads=4, mlp_dim=256) for _ in range(4)]
+        weights = [[weight.value for weight in layer.weights] for layer in layers]
+
+        def loss(weights, tokens):
+            for layer, values in zip(layers, weights, strict=True):
+                tokens, _ = layer.stateless_call(values, [], tokens, training=training)
+            return ops.sum(ops.square(tokens))
+
+        compiled = jax.jit(jax.grad(loss)).lower(weights, np.ones((32, 64, 64), "float32")).compile()
+        return compiled.memory_analysis().temp_size_in_bytes
+
+    kept, recomputed, forgotten = memory(False, False), memory(False, True), memory(True, True)
+    assert recomputed < 0.7 * kept
+    assert forgotten < 0.75 * recomputed

@@ -1,0 +1,85 @@
+"""Steps that JAX on a CPU computes again for their gradients, instead of keeping what is in between.
+
+Autodiff keeps what each operation's gradient reads. XLA computes that again where it is cheap on GPUs and TPUs, and can
+be told to by `jax.checkpoint`; its CPU compiler keeps everything, and undoes `jax.checkpoint`.
+"""
+
+import contextvars
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import keras
+
+
+_is_inside: contextvars.ContextVar[bool] = contextvars.ContextVar("is_inside", default=False)
+
+
+def is_jax_on_cpu() -> bool:
+    """Whether this module is for the backend and what it computes on."""
+    if keras.config.backend() != "jax":
+        return False
+    import jax
+
+    return jax.default_backend() == "cpu"
+
+
+def recomputes() -> bool:
+    """Whether `recompute` saves memory here: not inside of what is computed again anyway."""
+    return is_jax_on_cpu() and not _is_inside.get()
+
+
+def recompute(function: Callable[..., Any], *inputs: Any, layers: Sequence[keras.layers.Layer] = ()) -> Any:
+    """Returns function(*inputs), and keeps nothing but inputs and weights for its gradients.
+
+    Args:
+        function: Draws no random numbers, and changes no variables.
+        inputs: Tensors of floats.
+        layers: Whose weights the function reads.
+    """
+    trained = [weight for layer in layers for weight in layer.trainable_variables]
+    fixed = [(weight, weight.value) for layer in layers for weight in layer.non_trainable_variables]
+
+    def run(*arguments: Any) -> Any:
+        values = arguments[len(inputs) :]
+        with keras.StatelessScope(state_mapping=[*zip(trained, values, strict=True), *fixed]):
+            return function(*arguments[: len(inputs)])
+
+    return repeated(run, len(inputs))(*inputs, *(weight.value for weight in trained))
+
+
+def repeated(function: Callable[..., Any], num_inputs: int) -> Callable[..., Any]:
+    """Returns a function that keeps its arguments, and calls `function` once more when gradients are needed.
+
+    Args:
+        function: Of tensors; the first it returns is of floats.
+        num_inputs: How many of the arguments come first that all it does depends on; more than 0, all of floats.
+    """
+    import jax
+
+    def run(*arguments: Any) -> Any:
+        token = _is_inside.set(True)
+        try:
+            return function(*arguments)
+        finally:
+            _is_inside.reset(token)
+
+    @jax.custom_vjp
+    def call(*arguments: Any) -> Any:
+        return run(*arguments)
+
+    def keep(*arguments: Any) -> tuple[Any, tuple[Any, ...]]:
+        return run(*arguments), arguments
+
+    def gradients(arguments: tuple[Any, ...], upstream: Any) -> Any:
+        # XLA's CPU compiler drops the barriers of `jax.checkpoint`, finds that the same is computed twice, and keeps
+        # it from the first time. A zero that only the gradients tell makes it another thing, and has it wait for them.
+        first = jax.tree.leaves(upstream)[0]
+        zero = 0 * jax.numpy.nan_to_num(first[(0,) * first.ndim])
+        inputs = [
+            each + zero.astype(each.dtype) if index < num_inputs or each.ndim < 2 else each
+            for index, each in enumerate(arguments)
+        ]
+        return jax.vjp(run, *inputs)[1](upstream)
+
+    call.defvjp(keep, gradients)
+    return call
