@@ -1,21 +1,21 @@
-"""Steps that JAX on a CPU computes again for their gradients, instead of keeping what is in between.
+"""Steps that are computed again for their gradients, instead of keeping what is in between.
 
-Autodiff keeps what each operation's gradient reads. XLA computes that again where it is cheap on GPUs and TPUs, and can
-be told to by `jax.checkpoint`; its CPU compiler keeps everything, and undoes `jax.checkpoint`.
+Autodiff keeps what the gradient of each operation reads. PyTorch's kernels keep little, and compilers for GPUs and TPUs
+compute again what is cheap; TensorFlow and XLA's compiler for CPUs keep everything.
 """
 
+import contextlib
 import contextvars
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import keras
-
 
 _is_inside: contextvars.ContextVar[bool] = contextvars.ContextVar("is_inside", default=False)
 
 
 def is_jax_on_cpu() -> bool:
-    """Whether this module is for the backend and what it computes on."""
+    """Whether XLA compiles for a CPU, and keeps everything."""
     if keras.config.backend() != "jax":
         return False
     import jax
@@ -25,7 +25,7 @@ def is_jax_on_cpu() -> bool:
 
 def recomputes() -> bool:
     """Whether `recompute` saves memory here: not inside of what is computed again anyway."""
-    return is_jax_on_cpu() and not _is_inside.get()
+    return (keras.config.backend() == "tensorflow" or is_jax_on_cpu()) and not _is_inside.get()
 
 
 def recompute(function: Callable[..., Any], *inputs: Any, layers: Sequence[keras.layers.Layer] = ()) -> Any:
@@ -51,17 +51,19 @@ def repeated(function: Callable[..., Any], num_inputs: int) -> Callable[..., Any
     """Returns a function that keeps its arguments, and calls `function` once more when gradients are needed.
 
     Args:
-        function: Of tensors; the first it returns is of floats.
-        num_inputs: How many of the arguments come first that all it does depends on; more than 0, all of floats.
+        function: Of tensors; the first it returns is of floats. What it reads from around it gets no gradients.
+        num_inputs: How many of the arguments, the first of them, all it does depends on; more than 0, all of floats.
     """
-    import jax
 
     def run(*arguments: Any) -> Any:
-        token = _is_inside.set(True)
-        try:
+        with _inside():
             return function(*arguments)
-        finally:
-            _is_inside.reset(token)
+
+    return _repeated_by_xla(run, num_inputs) if is_jax_on_cpu() else keras.remat(run)
+
+
+def _repeated_by_xla(run: Callable[..., Any], num_inputs: int) -> Callable[..., Any]:
+    import jax
 
     @jax.custom_vjp
     def call(*arguments: Any) -> Any:
@@ -76,10 +78,20 @@ def repeated(function: Callable[..., Any], num_inputs: int) -> Callable[..., Any
         first = jax.tree.leaves(upstream)[0]
         zero = 0 * jax.numpy.nan_to_num(first[(0,) * first.ndim])
         inputs = [
-            each + zero.astype(each.dtype) if index < num_inputs or each.ndim < 2 else each
-            for index, each in enumerate(arguments)
+            # Weights of one axis, too, whose copies for each token would be kept.
+            each + zero.astype(each.dtype) if place < num_inputs or each.ndim < 2 else each
+            for place, each in enumerate(arguments)
         ]
         return jax.vjp(run, *inputs)[1](upstream)
 
     call.defvjp(keep, gradients)
     return call
+
+
+@contextlib.contextmanager
+def _inside() -> Iterator[None]:
+    token = _is_inside.set(True)
+    try:
+        yield
+    finally:
+        _is_inside.reset(token)

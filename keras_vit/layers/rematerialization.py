@@ -1,7 +1,6 @@
 """Gradient checkpointing: a layer forgets its activations, and computes them again when gradients are needed."""
 
 import contextlib
-import functools
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -9,7 +8,7 @@ import keras
 from keras import ops
 
 from keras_vit.layers.layer import Layer, direct_calls
-from keras_vit.layers.recomputation import is_jax_on_cpu, repeated
+from keras_vit.layers.recomputation import repeated
 
 
 class Rematerialized(Layer):
@@ -54,8 +53,7 @@ def _call_with_values(layer: keras.layers.Layer, layer_call: Callable[..., Any],
         return outputs, *(scope.get_current_value(variable) for variable in generators)
 
     # As arguments: TensorFlow gives no gradients to what a recomputed function reads from around it.
-    remat = functools.partial(repeated, num_inputs=num_inputs) if is_jax_on_cpu() else keras.remat
-    outputs, *states = remat(run)(*inputs, *(variable.value for variable in trained))
+    outputs, *states = repeated(run, num_inputs)(*inputs, *(variable.value for variable in trained))
     for variable, state in zip(generators, states, strict=True):
         variable.assign(state)
     return outputs

@@ -18,6 +18,7 @@ class TrainingMethods(keras.Model):
     base: dict[str, Any] | None
     certificate: dict[str, Any] | None
     curves: bytes | None
+    _batch_specs: Any = None  # shapes and dtypes of the batches to come, on TensorFlow
 
     def __call__(self, images: Any, *args: Any, **kwargs: Any) -> Any:
         check_images(self, images)
@@ -37,6 +38,22 @@ class TrainingMethods(keras.Model):
             # Keras lets go of the last step's gradients only after the forward call, when memory is fullest.
             self.zero_grad()
         return super().train_step(*data)
+
+    def make_train_function(self, force: bool = False) -> Any:
+        """As in Keras, which on TensorFlow leaves the variables of optimizer and metrics to the first step.
+
+        TensorFlow then records that step as one graph and all others as another: twice the time until training starts,
+        and 150 MB more (ViT-S/16). So they are made here; on the other backends Keras has made them.
+        """
+        specs, self._batch_specs = self._batch_specs, None
+        if specs is not None and not self.run_eagerly:
+            self._symbolic_build(data_batch=specs)
+        return super().make_train_function(force)
+
+    def _maybe_symbolic_build(self, iterator: Any = None, data_batch: Any = None) -> None:
+        # What Keras calls with the data, before it makes a function that runs a step.
+        super()._maybe_symbolic_build(iterator=iterator, data_batch=data_batch)
+        self._batch_specs = None if keras.backend.backend() != "tensorflow" else _specs(iterator, data_batch)
 
     def evaluate(self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any) -> Any:
         check_images(self, x)
@@ -111,3 +128,17 @@ class TrainingMethods(keras.Model):
         Source: Hu et al., "LoRA: Low-Rank Adaptation of Large Language Models", 2021, arXiv 2106.09685.
         """
         lora.enable(self, rank, roles, alpha)
+
+
+def _specs(iterator: Any, batch: Any) -> Any:
+    """Returns shapes and dtypes of batches of images, labels and, maybe, weights; None where they are not known."""
+    if iterator is not None:  # of Keras, around a tf.data.Dataset; what that yields is for the training alone
+        batch = getattr(getattr(iterator, "_distributed_dataset", None), "element_spec", None)
+    if not isinstance(batch, tuple) or len(batch) < 2 or batch[1] is None:
+        return None
+    try:
+        return keras.tree.map_structure(
+            lambda part: None if part is None else keras.KerasTensor(tuple(part.shape), part.dtype), batch
+        )
+    except (AttributeError, TypeError, ValueError):  # no tensors, or of any number of axes
+        return None

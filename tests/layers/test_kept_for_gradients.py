@@ -171,8 +171,8 @@ def test_gradients_of_an_encoder_are_those_of_inference_which_keeps_all(settings
 
 
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="looks into TensorFlow's graph")
-@pytest.mark.parametrize(("training", "expected"), [(True, 3), (False, 0), (None, 0)])
-def test_both_norms_and_gelu_have_their_own_gradient_in_training_and_exports_have_none(training, expected):
+@pytest.mark.parametrize(("training", "expected"), [(True, 5), (False, 0), (None, 0)])
+def test_norms_gelu_attention_and_mlp_have_their_own_gradients_in_training_and_exports_have_none(training, expected):
     import tensorflow as tf
 
     layer = encoder(False)

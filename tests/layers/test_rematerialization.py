@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_vit.layers import TransformerEncoder, rematerialization
+from keras_vit.layers import TransformerEncoder, recomputation
 from tests.layers import checks
 
 BACKEND = keras.backend.backend()
@@ -80,7 +80,7 @@ def test_jax_records_the_layer_as_one_to_repeat_in_training(monkeypatch):
     """As XLA's compilers for GPUs and TPUs take it; what that for CPUs does is in test_kept_for_gradients.py."""
     import jax
 
-    monkeypatch.setattr(rematerialization, "is_jax_on_cpu", lambda: False)
+    monkeypatch.setattr(recomputation, "is_jax_on_cpu", lambda: False)
     layer = encoder(True)
     states = [variable.value for variable in layer.trainable_variables]
     for training in (True, False):

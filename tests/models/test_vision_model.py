@@ -399,3 +399,17 @@ def test_gradients_of_the_last_step_are_gone_when_the_next_one_calls_the_model(m
     model.train_on_batch(images, labels)
     assert held
     assert not any(held)
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="the others record a step once in any case")
+def test_tensorflow_records_a_training_step_once(model, images, monkeypatch):
+    calls, step = [], model.train_step
+    monkeypatch.setattr(model, "train_step", lambda *data: calls.append(1) or step(*data))
+    model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"])
+    labels = np.zeros(len(images), "int32")
+
+    for _ in range(2):
+        model.train_on_batch(images, labels)
+    model.fit(images, labels, batch_size=len(images), verbose=0)
+
+    assert len(calls) == 1 + 1  # fit: Keras takes its numbers of images as unknown

@@ -143,3 +143,17 @@ def test_pytorch_takes_one_pass_on_a_cpu(start, gradients, monkeypatch):
     apply(optimizer_for(variables), variables, gradients[:1])
 
     assert sorted(calls) == [1, 2]  # the bias, and what decays
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="looks into TensorFlow's graph")
+@pytest.mark.parametrize(("amsgrad", "expected"), [(False, 3), (True, 0)])
+def test_tensorflow_takes_one_pass_but_for_amsgrad(start, gradients, amsgrad, expected):
+    import tensorflow as tf
+
+    variables = variables_of(start)
+    optimizer = optimizer_for(variables, amsgrad=amsgrad)
+    optimizer.build(variables)
+
+    graph = tf.function(lambda: apply(optimizer, variables, gradients[:1])).get_concrete_function().graph
+
+    assert [operation.type for operation in graph.get_operations()].count("ResourceApplyAdam") == expected
