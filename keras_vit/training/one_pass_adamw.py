@@ -34,7 +34,7 @@ class OnePassAdamW(_AdamW):
     def _backend_update_step(
         self, grads: Sequence[Any], trainable_variables: Sequence[Any], learning_rate: Any
     ) -> None:
-        if _is_on_tensorflow(trainable_variables, grads) and not self.amsgrad:
+        if _is_on_tensorflow(trainable_variables, grads) and _is_wide(trainable_variables) and not self.amsgrad:
             self._step_on_tensorflow(grads, trainable_variables, learning_rate)
             return
         if not _has_fast_kernels(trainable_variables):
@@ -145,6 +145,11 @@ def _is_on_tensorflow(variables: Sequence[Any], grads: Sequence[Any] = ()) -> bo
         and all(isinstance(gradient, tf.Tensor) for gradient in grads)
         and not any(hasattr(_value_of(variable), "values") for variable in variables)  # of each device
     )
+
+
+def _is_wide(variables: Sequence[Any]) -> bool:
+    """Whether the numbers of none are half precision, in which 0.999 is 1."""
+    return all(keras.backend.standardize_dtype(variable.dtype) in ("float32", "float64") for variable in variables)
 
 
 def _value_of(variable: Any) -> Any:

@@ -146,14 +146,29 @@ def test_pytorch_takes_one_pass_on_a_cpu(start, gradients, monkeypatch):
 
 
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="looks into TensorFlow's graph")
-@pytest.mark.parametrize(("amsgrad", "expected"), [(False, 3), (True, 0)])
-def test_tensorflow_takes_one_pass_but_for_amsgrad(start, gradients, amsgrad, expected):
+@pytest.mark.parametrize(
+    ("amsgrad", "dtype", "expected"),
+    [(False, "float32", 3), (True, "float32", 0), (False, "bfloat16", 0), (False, "float16", 0)],
+)
+def test_tensorflow_takes_one_pass_but_for_amsgrad_and_half_precision(start, gradients, amsgrad, dtype, expected):
     import tensorflow as tf
 
-    variables = variables_of(start)
+    variables = [keras.Variable(value, name=name, dtype=dtype) for name, value in start.items()]
     optimizer = optimizer_for(variables, amsgrad=amsgrad)
     optimizer.build(variables)
 
     graph = tf.function(lambda: apply(optimizer, variables, gradients[:1])).get_concrete_function().graph
 
     assert [operation.type for operation in graph.get_operations()].count("ResourceApplyAdam") == expected
+
+
+@pytest.mark.skipif(IS_TORCH, reason="PyTorch's kernel computes with more digits than Keras does")
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+def test_half_precision_is_as_with_keras(start, gradients, dtype):
+    found = []
+    for make in (OnePassAdamW, keras.optimizers.AdamW):
+        variables = [keras.Variable(value, name=name, dtype=dtype) for name, value in start.items()]
+        apply(make(RATE, weight_decay=DECAY, epsilon=EPSILON), variables, gradients)
+        found.append([keras.ops.convert_to_numpy(keras.ops.cast(each.value, "float32")) for each in variables])
+    for ours, theirs in zip(*found, strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=0.02)
