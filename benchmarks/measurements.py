@@ -150,16 +150,16 @@ def rematerialization(settings: Settings, job: Job) -> str:
     steps = replace(job, task="train")
 
     def measure(name: str) -> dict[str, float]:
-        with fresh_worker(name, settings) as worker:
-            worker.ask("import")
-            worker.ask("build", steps)
-            warm_up(replace(job, task="forward", batch=1), builds=False)(worker)
-            forward = worker.ask("call")["peak_mb"]
-            peak = {}
-            for batch in (1, job.batch):
+        peak = {}
+        for batch in (1, job.batch):  # a process for each: what it takes to compile one stays in it
+            with fresh_worker(name, settings) as worker:
+                worker.ask("import")
+                worker.ask("build", steps)
+                warm_up(replace(job, task="forward", batch=1), builds=False)(worker)
+                forward = worker.ask("call")["peak_mb"]
                 warm_up(replace(steps, batch=batch), builds=False)(worker)
                 peak[batch] = worker.ask("call")["peak_mb"]
-            seconds = repetition(worker, settings)()[settings.clock]
+                seconds = repetition(worker, settings)()[settings.clock]
         return {
             "step, s": seconds,
             "above a forward call of 1 image, MB": peak[job.batch] - forward,
