@@ -6,7 +6,7 @@ import keras
 from keras import ops
 
 from keras_vit.layers.layer import Layer, value_of
-from keras_vit.layers.recomputation import is_jax_on_cpu
+from keras_vit.layers.recomputation import keeps_everything
 
 NORMS = ("layer_norm", "rms_norm")
 
@@ -31,7 +31,7 @@ class LayerNormalization(Layer, keras.layers.LayerNormalization):
             if inputs.dtype is torch.float32:  # Keras' operation does the same, in ten times as many calls
                 weights = value_of(gamma), value_of(beta)
                 return torch.nn.functional.layer_norm(inputs, inputs.shape[-1:], *weights, self.epsilon)
-        if training and (backend == "tensorflow" or is_jax_on_cpu()):  # exports stay without it
+        if training and keeps_everything():  # exports stay without it
             return _normalize(inputs, gamma, beta, self.epsilon)
         return super().call(inputs)
 

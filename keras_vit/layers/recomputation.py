@@ -15,7 +15,7 @@ _is_inside: contextvars.ContextVar[bool] = contextvars.ContextVar("is_inside", d
 
 
 def is_jax_on_cpu() -> bool:
-    """Whether XLA compiles for a CPU, and keeps everything."""
+    """Whether XLA compiles for a CPU."""
     if keras.config.backend() != "jax":
         return False
     import jax
@@ -23,9 +23,14 @@ def is_jax_on_cpu() -> bool:
     return jax.default_backend() == "cpu"
 
 
+def keeps_everything() -> bool:
+    """Whether all that gradients read is kept from the forward call."""
+    return keras.config.backend() == "tensorflow" or is_jax_on_cpu()
+
+
 def recomputes() -> bool:
     """Whether `recompute` saves memory here: not inside of what is computed again anyway."""
-    return (keras.config.backend() == "tensorflow" or is_jax_on_cpu()) and not _is_inside.get()
+    return keeps_everything() and not _is_inside.get()
 
 
 def recompute(function: Callable[..., Any], *inputs: Any, layers: Sequence[keras.layers.Layer] = ()) -> Any:

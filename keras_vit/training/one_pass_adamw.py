@@ -6,12 +6,10 @@ from typing import Any
 
 import keras
 
+from keras_vit.layers.layer import value_of
+
 # Under PyTorch this is Keras' class for that backend, which a plain subclass of keras.optimizers.AdamW would miss.
 _AdamW: Any = type(keras.optimizers.AdamW.__new__(keras.optimizers.AdamW))
-
-
-# By which TensorFlow's kernel would correct the rate.
-_POWERS = ("beta1_power", "beta2_power")
 
 
 class OnePassAdamW(_AdamW):
@@ -58,24 +56,27 @@ class OnePassAdamW(_AdamW):
         share = tf.convert_to_tensor(self.learning_rate) * self.weight_decay
         for variable in variables:
             if self._use_weight_decay(variable):
-                value = _value_of(variable)
+                value = value_of(variable)
                 value.assign_sub(value * tf.cast(share, value.dtype))
 
     def _step_on_tensorflow(self, grads: Sequence[Any], variables: Sequence[Any], learning_rate: Any) -> None:
         import tensorflow as tf
 
-        # In float32, 1 - 0.999 ** step has four digits: the rate is corrected here, not by the kernel.
-        step, rate = (tf.cast(tf.convert_to_tensor(each), "float64") for each in (self.iterations, learning_rate))
-        shrunk = [1 - tf.pow(tf.constant(beta, "float64"), step + 1) for beta in (self.beta_1, self.beta_2)]
-        rate *= tf.sqrt(shrunk[1]) / shrunk[0]
-
         @functools.cache
         def numbers(dtype: Any) -> dict[str, Any]:
-            named = {"lr": rate, "beta1": self.beta_1, "beta2": self.beta_2, "epsilon": self.epsilon}
-            return {name: tf.cast(number, dtype) for name, number in (named | dict.fromkeys(_POWERS, 0)).items()}
+            step = tf.cast(tf.convert_to_tensor(self.iterations) + 1, dtype)
+            named = {"lr": learning_rate, "beta1": self.beta_1, "beta2": self.beta_2, "epsilon": self.epsilon}
+            cast = {name: tf.cast(number, dtype) for name, number in named.items()}
+            # Corrected as Keras does it, so that the kernel has nothing left to correct. What the kernel adds to the
+            # moments is off by a factor: it takes a rounded beta from 1, and 1 - 0.999 has four digits.
+            scalar = tf.as_dtype(dtype).as_numpy_dtype
+            off = [float(1 - scalar(beta)) / (1 - beta) for beta in (self.beta_1, self.beta_2)]
+            shrunk = [1 - tf.pow(cast[name], step) for name in ("beta1", "beta2")]
+            cast["lr"] *= tf.sqrt(shrunk[1]) / shrunk[0] * (off[1] ** 0.5 / off[0])
+            return cast | dict.fromkeys(("beta1_power", "beta2_power"), tf.zeros((), dtype))
 
         for gradient, variable in zip(grads, variables, strict=True):
-            value, place = _value_of(variable), self._get_variable_index(variable)
+            value, place = value_of(variable), self._get_variable_index(variable)
             tf.raw_ops.ResourceApplyAdam(
                 var=value.handle,
                 m=self._momentums[place].value.handle,
@@ -143,17 +144,13 @@ def _is_on_tensorflow(variables: Sequence[Any], grads: Sequence[Any] = ()) -> bo
     return (
         not tf.distribute.has_strategy()
         and all(isinstance(gradient, tf.Tensor) for gradient in grads)
-        and not any(hasattr(_value_of(variable), "values") for variable in variables)  # of each device
+        and not any(hasattr(value_of(variable), "values") for variable in variables)  # of each device
     )
 
 
 def _is_wide(variables: Sequence[Any]) -> bool:
     """Whether the numbers of none are half precision, in which 0.999 is 1."""
     return all(keras.backend.standardize_dtype(variable.dtype) in ("float32", "float64") for variable in variables)
-
-
-def _value_of(variable: Any) -> Any:
-    return variable.value if isinstance(variable, keras.Variable) else variable
 
 
 def _has_fast_kernels(tensors: Sequence[Any]) -> bool:
