@@ -8,7 +8,7 @@ from keras_vit.layers.dense import Dense
 from keras_vit.layers.initialization import glorot_uniform
 from keras_vit.layers.layer import Layer
 from keras_vit.layers.normalization import make_norm, require_norm
-from keras_vit.layers.recomputation import recompute, recomputes
+from keras_vit.layers.recomputation import Prologue, project, recompute, recomputes
 
 
 class FeedForward(Layer):
@@ -72,11 +72,10 @@ class FeedForward(Layer):
         if self.norm is not None:
             self.norm.build((*input_shape[:-1], self.mlp_dim))
 
-    def call(self, tokens: Any, training: bool | None = None) -> Any:
-        expanded = self.expand(tokens)
+    def call(self, tokens: Any, training: bool | None = None, prologue: Prologue | None = None) -> Any:
+        expanded = project(self.expand, tokens, prologue)
         if training and self.dropout is None and recomputes():
-            layers = [self.contract] if self.norm is None else [self.norm, self.contract]
-            return recompute(lambda expanded: self._narrow(expanded, training), expanded, layers=layers)
+            return recompute(lambda expanded: self._narrow(expanded, training), expanded, layers=[self])
         return self._narrow(expanded, training)
 
     def _narrow(self, expanded: Any, training: bool | None) -> Any:

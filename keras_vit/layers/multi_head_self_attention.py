@@ -10,6 +10,7 @@ from keras_vit.layers.dot_product_attention import attention_weights, gather
 from keras_vit.layers.initialization import glorot_uniform
 from keras_vit.layers.layer import Layer
 from keras_vit.layers.normalization import make_norm, require_norm
+from keras_vit.layers.recomputation import Prologue, project
 from keras_vit.layers.relative_positions import RelativePositionBias
 
 
@@ -118,8 +119,8 @@ class MultiHeadSelfAttention(Layer):
         if self.use_sub_norm:
             self.sub_norm = self._make_norm("sub_norm", input_shape)
 
-    def call(self, tokens: Any, training: bool | None = None) -> Any:
-        queries, keys, values = self._project(tokens)
+    def call(self, tokens: Any, training: bool | None = None, prologue: Prologue | None = None) -> Any:
+        queries, keys, values = self._project(tokens, prologue)
         bias = None if self.position_bias is None else self.position_bias.bias()[None]
         return self._finish(self._gather(queries, keys, values, bias=bias, training=training), training)
 
@@ -164,11 +165,12 @@ class MultiHeadSelfAttention(Layer):
         norm.build(shape)
         return norm
 
-    def _project(self, tokens: Any) -> tuple[Any, Any, Any]:
+    def _project(self, tokens: Any, prologue: Prologue | None = None) -> tuple[Any, Any, Any]:
         """Returns queries, keys and values, each (batch, num_tokens, num_heads, head_dim)."""
-        shape = (-1, ops.shape(tokens)[1], self.num_heads, self.head_dim)
+        qkv = project(self.qkv, tokens, prologue)
+        shape = (-1, ops.shape(qkv)[1], self.num_heads, self.head_dim)
         # Split before reshaping: the gradient of slices of a 5-D array cost 15 % of a training step on TensorFlow.
-        queries, keys, values = ops.split(self.qkv(tokens), 3, axis=-1)
+        queries, keys, values = ops.split(qkv, 3, axis=-1)
         if self.query_bias is not None:
             queries = ops.add(queries, ops.cast(self.query_bias, queries.dtype))
             values = ops.add(values, ops.cast(self.value_bias, values.dtype))

@@ -1,5 +1,6 @@
 """One encoder layer of a pyramid transformer: attention over a reduced grid, feed-forward part with neighbours."""
 
+import functools
 from typing import Any
 
 import keras
@@ -102,7 +103,7 @@ class PyramidEncoder(ResidualEncoder):
             self.drop_path = DropPath(drop_path_rate, seed=seed, name="drop_path", **policy)
 
     def call(self, patches: Any, training: bool | None = None) -> Any:
-        return self._run(patches, lambda normalised: self.attention(normalised, training=training), training=training)
+        return self._run(patches, functools.partial(self.attention, training=training), training=training)
 
     def attention_scores(self, patches: Any) -> Any:
         """Returns this layer's attention weights for its input patches, (batch, num_heads, num_queries, num_keys)."""

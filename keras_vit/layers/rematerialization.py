@@ -8,7 +8,7 @@ import keras
 from keras import ops
 
 from keras_vit.layers.layer import Layer, direct_calls
-from keras_vit.layers.recomputation import repeated
+from keras_vit.layers.recomputation import OnlyTheseVariables, repeated
 
 
 class Rematerialized(Layer):
@@ -48,7 +48,7 @@ def _call_with_values(layer: keras.layers.Layer, layer_call: Callable[..., Any],
         mapping = [*zip(trained, values, strict=True), *fixed]
         errors = _errors_as_they_are() if is_repetition else contextlib.nullcontext()
         is_repetition = True
-        with keras.StatelessScope(state_mapping=mapping) as scope, _direct_calls(layer, inputs[0]), errors:
+        with OnlyTheseVariables(state_mapping=mapping) as scope, _direct_calls(layer, inputs[0]), errors:
             outputs = layer_call(*inputs, **kwargs)
         return outputs, *(scope.get_current_value(variable) for variable in generators)
 

@@ -1,11 +1,15 @@
 """What all layers of transformer encoders are: attention and a feed-forward part, each on a residual branch."""
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
+
+import keras
 
 from keras_vit.layers.drop_path import DropPath
 from keras_vit.layers.layer_scale import LayerScale
 from keras_vit.layers.normalization import require_norm
+from keras_vit.layers.recomputation import Prologue, recomputes
 from keras_vit.layers.rematerialization import Rematerialized
 
 
@@ -58,21 +62,29 @@ class ResidualEncoder(Rematerialized):
     def _run(
         self,
         tokens: Any,
-        attend: Callable[[Any], Any],
+        attend: Callable[..., Any],
         shorten: Callable[[Any], Any] = lambda tokens: tokens,
         training: bool | None = None,
     ) -> Any:
-        """Returns the layer's output, where `attend` mixes tokens, and `shorten` follows the attention's branch."""
+        """Returns the layer's output.
+
+        Args:
+            tokens: The layer's input.
+            attend: Mixes tokens; may be called with a `prologue` for them.
+            shorten: Follows the attention's branch.
+            training: As in a layer's call.
+        """
+        mlp = functools.partial(self.mlp, training=training)
         if self.order == "parallel":
             normalised = self.attention_norm(tokens)
-            branch = attend(normalised) + self.mlp(normalised, training=training)
+            branch = attend(normalised) + mlp(normalised)
             return shorten(self._add(tokens, branch, self.attention_scale, training))
         if self.order == "post_norm":
             tokens = shorten(self._add(tokens, self.attention_norm(attend(tokens)), None, training))
-            return self._add(tokens, self.mlp_norm(self.mlp(tokens, training=training)), None, training)
-        branch = attend(self.attention_norm(tokens))
+            return self._add(tokens, self.mlp_norm(mlp(tokens)), None, training)
+        branch = _after_norm(attend, self.attention_norm, tokens, training)
         tokens = shorten(self._add(tokens, branch, self.attention_scale, training))
-        branch = self.mlp(self.mlp_norm(tokens), training=training)
+        branch = _after_norm(mlp, self.mlp_norm, tokens, training)
         return self._add(tokens, branch, self.mlp_scale, training)
 
     def _before_attention(self, tokens: Any) -> Any:
@@ -84,6 +96,13 @@ class ResidualEncoder(Rematerialized):
         if self.drop_path is not None:
             branch = self.drop_path(branch, training=training)
         return tokens + branch
+
+
+def _after_norm(part: Callable[..., Any], norm: keras.layers.Layer, tokens: Any, training: bool | None) -> Any:
+    """Returns part(norm(tokens)), without keeping what the norm returns where that saves memory."""
+    if training and recomputes():
+        return part(tokens, prologue=Prologue(functools.partial(norm, training=training), (norm,)))
+    return part(norm(tokens))
 
 
 def require_branches(

@@ -139,9 +139,11 @@ class RotaryEncoder(ResidualEncoder):
 
     def call(self, tokens: Any, rotations: Any = None, training: bool | None = None) -> Any:
         tokens = ops.cast(tokens, self.compute_dtype)
-        return self._run(
-            tokens, lambda normalised: self.attention(normalised, rotations, training=training), training=training
-        )
+
+        def attend(tokens: Any, **prologue: Any) -> Any:
+            return self.attention(tokens, rotations, training=training, **prologue)
+
+        return self._run(tokens, attend, training=training)
 
     def attention_scores(self, tokens: Any, rotations: Any = None) -> Any:
         """Returns this layer's attention weights for its inputs, (batch, num_heads, num_tokens, num_tokens)."""

@@ -10,6 +10,7 @@ from keras_vit.layers.dot_product_attention import attention_weights, gather
 from keras_vit.layers.initialization import glorot_uniform
 from keras_vit.layers.layer import Layer
 from keras_vit.layers.normalization import make_norm, require_norm
+from keras_vit.layers.recomputation import Prologue, project
 from keras_vit.layers.rotary_positions import PAIRINGS, rotate
 
 
@@ -123,8 +124,10 @@ class RotarySelfAttention(Layer):
         self.key_norm = self._make_norm("key_norm", head_shape) if self.use_qk_norm else None
         self.sub_norm = self._make_norm("sub_norm", input_shape) if self.use_sub_norm else None
 
-    def call(self, tokens: Any, rotations: Any = None, training: bool | None = None) -> Any:
-        queries, keys, values = self._project(tokens, rotations)
+    def call(
+        self, tokens: Any, rotations: Any = None, training: bool | None = None, prologue: Prologue | None = None
+    ) -> Any:
+        queries, keys, values = self._project(tokens, rotations, prologue)
         mixed = gather(queries, keys, values, dropout=self.attention_dropout, training=training)
         mixed = ops.reshape(mixed, (-1, ops.shape(mixed)[1], self.num_heads * self.head_dim))
         outputs = self.projection(mixed if self.sub_norm is None else self.sub_norm(mixed))
@@ -155,9 +158,9 @@ class RotarySelfAttention(Layer):
             "seed": self.seed,
         }
 
-    def _project(self, tokens: Any, rotations: Any) -> tuple[Any, Any, Any]:
+    def _project(self, tokens: Any, rotations: Any, prologue: Prologue | None = None) -> tuple[Any, Any, Any]:
         """Returns queries, keys and values, each (batch, num_tokens, num_heads, head_dim)."""
-        queries, keys, values = self._split(ops.cast(tokens, self.compute_dtype))
+        queries, keys, values = self._split(ops.cast(tokens, self.compute_dtype), prologue)
         if self.query_bias is not None and self.value_bias is not None:
             queries = ops.add(queries, ops.cast(self.query_bias, queries.dtype))
             values = ops.add(values, ops.cast(self.value_bias, values.dtype))
@@ -174,10 +177,11 @@ class RotarySelfAttention(Layer):
             keys, values = (ops.repeat(part, self.num_groups, axis=2) for part in (keys, values))
         return queries, keys, values
 
-    def _split(self, tokens: Any) -> list[Any]:
+    def _split(self, tokens: Any, prologue: Prologue | None) -> list[Any]:
         if self.qkv is not None:
-            return list(ops.split(self.qkv(tokens), 3, axis=-1))
-        return [self.query(tokens), *ops.split(self.key_value(tokens), 2, axis=-1)]
+            return list(ops.split(project(self.qkv, tokens, prologue), 3, axis=-1))
+        queries, key_value = (project(dense, tokens, prologue) for dense in (self.query, self.key_value))
+        return [queries, *ops.split(key_value, 2, axis=-1)]
 
     def _make_dense(self, width: int, input_shape: Any, *, name: str, use_bias: bool) -> Dense:
         dense = Dense(width, use_bias=use_bias, kernel_initializer=glorot_uniform(), name=name, dtype=self.dtype_policy)

@@ -13,6 +13,7 @@ from keras_vit.layers.initialization import glorot_uniform
 from keras_vit.layers.layer import Layer
 from keras_vit.layers.normalization import make_norm
 from keras_vit.layers.patch_embedding import PatchEmbedding
+from keras_vit.layers.recomputation import Prologue, project
 
 _POOLED_SIZE = 7  # rows and columns of keys
 
@@ -95,8 +96,8 @@ class SpatialReductionAttention(Layer):
         for layer in layers:
             layer.build((*input_shape[:1], None, None, embed_dim))
 
-    def call(self, patches: Any, training: bool | None = None) -> Any:
-        queries, keys, values = self._project(patches)
+    def call(self, patches: Any, training: bool | None = None, prologue: Prologue | None = None) -> Any:
+        queries, keys, values = self._project(patches, prologue)
         mixed = gather(queries, keys, values, dropout=self.attention_dropout, training=training)
         gathered = self.projection(ops.reshape(mixed, (-1, *ops.shape(patches)[1:3], patches.shape[-1])))
         return gathered if self.dropout is None else self.dropout(gathered, training=training)
@@ -125,18 +126,21 @@ class SpatialReductionAttention(Layer):
     def _make_dropout(self, name: str, rate: float) -> keras.layers.Layer | None:
         return keras.layers.Dropout(rate, seed=self.seed, name=name, dtype=self.dtype_policy) if rate else None
 
-    def _project(self, patches: Any) -> tuple[Any, Any, Any]:
+    def _project(self, patches: Any, prologue: Prologue | None = None) -> tuple[Any, Any, Any]:
         """Returns queries, keys and values, each (batch, number, num_heads, head_dim)."""
-        keys, values = ops.split(self.key_value(self._reduce(patches)), 2, axis=-1)
-        return self._as_heads(self.query(patches)), self._as_heads(keys), self._as_heads(values)
+        queries = project(self.query, patches, prologue)
+        keys, values = ops.split(self._keys_and_values(patches, prologue), 2, axis=-1)
+        return self._as_heads(queries), self._as_heads(keys), self._as_heads(values)
 
-    def _reduce(self, patches: Any) -> Any:
-        """Returns the grid that keys and values are made of."""
+    def _keys_and_values(self, patches: Any, prologue: Prologue | None) -> Any:
         if self.reduction is None:
-            return patches
+            return project(self.key_value, patches, prologue)
         if not self.use_pooling:
-            return self.reduction_norm(self.reduction(patches))
-        return self._activation(self.reduction_norm(self.reduction(adaptive_mean(patches, _POOLED_SIZE))))
+            return self.key_value(self.reduction_norm(project(self.reduction, patches, prologue)))
+        # Gradients of means read nothing of what they are taken of.
+        patches = patches if prologue is None else prologue.function(patches)
+        pooled = self.reduction(adaptive_mean(patches, _POOLED_SIZE))
+        return self.key_value(self._activation(self.reduction_norm(pooled)))
 
     def _as_heads(self, patches: Any) -> Any:
         rows, columns = ops.shape(patches)[1:3]

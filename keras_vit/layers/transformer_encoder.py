@@ -158,11 +158,9 @@ class TransformerEncoder(ResidualEncoder):
             self.drop_path = DropPath(drop_path_rate, seed=seed, name="drop_path", **policy)
 
     def call(self, tokens: Any, training: bool | None = None) -> Any:
-        def attend(normalised: Any) -> Any:
-            return self.attention(normalised, training=training)
-
+        attend = functools.partial(self.attention, training=training)
         if self.windows is not None:
-            return self._run(tokens, functools.partial(self.windows.apply, attend), training=training)
+            attend = functools.partial(self.windows.apply, attend)
         return self._run(tokens, attend, training=training)
 
     def call_merging(self, tokens: Any, log_sizes: Any, merge: Callable[[Any, Any], Any]) -> Any:

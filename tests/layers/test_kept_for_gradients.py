@@ -1,6 +1,8 @@
 """Parts of layers keep less for their gradients on TensorFlow and JAX: the gradients are the same."""
 
 import contextlib
+import functools
+import operator
 import statistics
 
 import keras
@@ -8,10 +10,11 @@ import numpy as np
 import pytest
 from keras import ops
 
-from keras_vit.layers import TransformerEncoder
+from keras_vit.layers import PyramidEncoder, RotaryEncoder, SwinEncoder, TransformerEncoder
 from keras_vit.layers.activations import activate, get_activation
 from keras_vit.layers.dot_product_attention import gather
 from keras_vit.layers.normalization import make_norm
+from keras_vit.layers.recomputation import recompute
 from tests.layers import checks
 
 BACKEND = keras.backend.backend()
@@ -140,8 +143,34 @@ def test_attention_has_the_derivatives_of_its_values(rng, has_bias):
         np.testing.assert_allclose(checks.to_numpy(gradient), differences(expected, each), **EXACT)
 
 
-@pytest.mark.parametrize("jit_compile", [False, True])
-@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16", "bfloat16"])
+def assert_gradients_are_those_of_inference(make, inputs, policy, jit_compile=False):
+    """Inference keeps all. Gradients of half precision are as near to those of float32 in training as there."""
+    keras.utils.set_random_seed(1)
+    layer, wide = make(dtype=policy), make(dtype="float32")
+    checks.randomise(layer)
+    for weight, source in zip(wide.weights, layer.weights, strict=True):
+        weight.assign(checks.to_numpy(source.value).astype("float32"))
+
+    def gradients(layer, training, jit_compile=BACKEND == "jax"):
+        def function(inputs):
+            return layer(inputs, training=training)
+
+        return derivatives(function, ops.cast(inputs, layer.compute_dtype), layer.trainable_weights, jit_compile)
+
+    all_kept, all_recomputed = gradients(layer, False), gradients(layer, True, jit_compile)
+    all_wanted = all_kept if policy == "float32" else gradients(wide, False)
+    tolerance = 1e-5 if policy == "float32" else 2e-2
+    for wanted, kept, recomputed in zip(all_wanted, all_kept, all_recomputed, strict=True):
+        assert recomputed.dtype == kept.dtype
+        wanted, kept, recomputed = (checks.to_numpy(each).astype("float64") for each in (wanted, kept, recomputed))
+        allowed = 2 * np.abs(kept - wanted).max() + tolerance * max(1, np.abs(wanted).max())
+        np.testing.assert_allclose(recomputed, wanted, rtol=0, atol=allowed)
+
+
+@pytest.mark.parametrize(
+    ("policy", "jit_compile"),
+    [("float32", False), ("float32", True), ("mixed_bfloat16", False), ("bfloat16", True)],
+)
 @pytest.mark.parametrize("is_recomputed", [False, True])
 @pytest.mark.parametrize(
     "settings",
@@ -152,26 +181,65 @@ def test_attention_has_the_derivatives_of_its_values(rng, has_bias):
     ],
     ids=str,
 )
-def test_gradients_of_an_encoder_are_those_of_inference_which_keeps_all(settings, is_recomputed, policy, jit_compile):
-    keras.utils.set_random_seed(1)
-    layer = encoder(is_recomputed, **settings, dtype=policy)
-    checks.randomise(layer)
-    tokens = ops.cast(np.random.default_rng(0).normal(size=(4, 5, 8)), layer.compute_dtype)
-    gradients = [
-        derivatives(lambda tokens: layer(tokens, training=training), tokens, layer.trainable_weights, jit_compile)  # noqa: B023
-        for training in (True, False)
-    ]
-    tolerance = 1e-5 if policy == "float32" else 2e-2
-    for recomputed, kept in zip(*gradients, strict=True):
-        assert recomputed.dtype == kept.dtype
-        wanted = checks.to_numpy(kept).astype("float64")
-        np.testing.assert_allclose(
-            checks.to_numpy(recomputed).astype("float64"), wanted, atol=tolerance * max(1, np.abs(wanted).max())
-        )
+def test_gradients_of_an_encoder_are_those_of_inference(rng, settings, is_recomputed, policy, jit_compile):
+    make = functools.partial(encoder, is_recomputed, **settings)
+    assert_gradients_are_those_of_inference(make, rng.normal(size=(4, 5, 8)), policy, jit_compile)
+
+
+def built(layer_class, *arguments, shape, frozen=None, adapted=None, **settings):
+    layer = layer_class(2, 12, *arguments, **settings)
+    layer.build((None, *shape))
+    if frozen:
+        operator.attrgetter(frozen)(layer).trainable = False
+    if adapted:
+        operator.attrgetter(adapted)(layer).enable_lora(2)
+    return layer
+
+
+WINDOWS = {"window_size": (2, 2), "grid_size": (3, 5), "num_prefix_tokens": 1}
+KINDS = {
+    "norms without offset": (TransformerEncoder, (5, 8), {"norm": "rms_norm"}),
+    "both branches at once": (TransformerEncoder, (5, 8), {"order": "parallel"}),
+    "frozen norm": (TransformerEncoder, (5, 8), {"frozen": "attention_norm"}),
+    "frozen dense layer": (TransformerEncoder, (5, 8), {"frozen": "mlp.expand"}),
+    "low rank": (TransformerEncoder, (5, 8), {"adapted": "attention.qkv"}),
+    "windows of a sequence, filled up": (TransformerEncoder, (16, 8), {"windows": WINDOWS}),
+    "windows": (SwinEncoder, (4, 6, 8), {"window_size": (2, 3)}),
+    "shifted windows, filled up": (SwinEncoder, (5, 7, 8), {"window_size": (3, 3), "shift_size": (1, 1)}),
+    "shared keys and values": (RotaryEncoder, (5, 8), {"num_key_value_heads": 1}),
+    "whole grid": (PyramidEncoder, (4, 6, 8), {}),
+    "reduced grid": (PyramidEncoder, (4, 6, 8), {"reduction_size": 2}),
+    "pooled grid": (PyramidEncoder, (4, 6, 8), {"use_pooling": True}),
+}
+
+
+@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
+@pytest.mark.parametrize(("layer_class", "shape", "settings"), KINDS.values(), ids=KINDS)
+def test_gradients_of_all_kinds_of_layers_are_those_of_inference(rng, layer_class, shape, settings, policy):
+    make = functools.partial(built, layer_class, shape=shape, **settings)
+    assert_gradients_are_those_of_inference(make, rng.normal(size=(3, *shape)), policy, BACKEND == "jax")
+
+
+def test_variables_that_would_quietly_get_no_gradient_are_an_error():
+    known, forgotten = keras.layers.Dense(3, name="known"), keras.layers.Dense(3, name="forgotten")
+    tokens = ops.ones((2, 3))
+    outputs = forgotten(known(tokens))
+    with pytest.raises(RuntimeError, match="(?s)forgotten/kernel.*not handed to it"):
+        recompute(lambda tokens: forgotten(known(tokens)), tokens, layers=[known])
+    found = recompute(lambda tokens: forgotten(known(tokens)), tokens, layers=[known, forgotten])
+    np.testing.assert_allclose(checks.to_numpy(found), checks.to_numpy(outputs), rtol=1e-6)
+
+
+@pytest.mark.parametrize("is_recomputed", [False, True])
+def test_a_device_without_images_of_a_batch_has_gradients_of_zero(is_recomputed):
+    layer = encoder(is_recomputed)
+    found = derivatives(lambda tokens: layer(tokens, training=True), np.zeros((0, 5, 8), "float32"), layer.weights)
+    for gradient, weight in zip(found[1:], layer.weights, strict=True):
+        np.testing.assert_array_equal(checks.to_numpy(gradient), np.zeros(weight.shape))
 
 
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="looks into TensorFlow's graph")
-@pytest.mark.parametrize(("training", "expected"), [(True, 5), (False, 0), (None, 0)])
+@pytest.mark.parametrize(("training", "expected"), [(True, 7), (False, 0), (None, 0)])
 def test_norms_gelu_attention_and_mlp_have_their_own_gradients_in_training_and_exports_have_none(training, expected):
     import tensorflow as tf
 
@@ -199,5 +267,5 @@ def test_the_compiler_of_jax_does_not_undo_it():
         return compiled.memory_analysis().temp_size_in_bytes
 
     kept, recomputed, forgotten = memory(False, False), memory(False, True), memory(True, True)
-    assert recomputed < 0.7 * kept
-    assert forgotten < 0.75 * recomputed
+    assert recomputed < 0.5 * kept
+    assert forgotten < 0.9 * recomputed
