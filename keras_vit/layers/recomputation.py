@@ -8,7 +8,7 @@ import contextlib
 import contextvars
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any
 
 import keras
 from keras import ops
@@ -82,9 +82,10 @@ class Prologue:
     function: Callable[[Any], Any]
     layers: tuple[keras.layers.Layer, ...]
 
-    def then(self, function: Callable[[Any], Any]) -> Self:
-        """Returns this prologue, followed by a function without weights."""
-        return type(self)(lambda tokens: function(self.function(tokens)), self.layers)
+
+def apply(prologue: Prologue | None, tokens: Any) -> Any:
+    """Returns tokens after a prologue, if there is one: kept, where what follows costs too much to do twice."""
+    return tokens if prologue is None else prologue.function(tokens)
 
 
 def project(layer: keras.layers.Layer, tokens: Any, prologue: Prologue | None = None) -> Any:

@@ -13,7 +13,7 @@ from keras_vit.layers.initialization import glorot_uniform
 from keras_vit.layers.layer import Layer
 from keras_vit.layers.normalization import make_norm
 from keras_vit.layers.patch_embedding import PatchEmbedding
-from keras_vit.layers.recomputation import Prologue, project
+from keras_vit.layers.recomputation import Prologue, apply, project
 
 _POOLED_SIZE = 7  # rows and columns of keys
 
@@ -138,8 +138,7 @@ class SpatialReductionAttention(Layer):
         if not self.use_pooling:
             return self.key_value(self.reduction_norm(project(self.reduction, patches, prologue)))
         # Gradients of means read nothing of what they are taken of.
-        patches = patches if prologue is None else prologue.function(patches)
-        pooled = self.reduction(adaptive_mean(patches, _POOLED_SIZE))
+        pooled = self.reduction(adaptive_mean(apply(prologue, patches), _POOLED_SIZE))
         return self.key_value(self._activation(self.reduction_norm(pooled)))
 
     def _as_heads(self, patches: Any) -> Any:

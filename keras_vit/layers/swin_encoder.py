@@ -9,7 +9,7 @@ from keras import ops
 from keras_vit.layers.drop_path import DropPath
 from keras_vit.layers.mlp import MLP
 from keras_vit.layers.normalization import LayerNormalization
-from keras_vit.layers.recomputation import Prologue
+from keras_vit.layers.recomputation import Prologue, apply
 from keras_vit.layers.residual_encoder import ResidualEncoder
 from keras_vit.layers.window_attention import WindowAttention
 from keras_vit.layers.windows import (
@@ -126,8 +126,8 @@ class SwinEncoder(ResidualEncoder):
         Windows lie on the grid that `shift_patches` has rolled by `effective_shift` and `pad_to_windows` filled up.
         """
         patches = ops.cast(patches, self.compute_dtype)
-        hidden, shift, grid_size = self._layout(patches)
-        scores = self.attention.attention_scores(self._cut(self._before_attention(patches), shift), hidden)
+        windows, hidden, _, grid_size = self._cut(self._before_attention(patches))
+        scores = self.attention.attention_scores(windows, hidden)
         _, num_heads, num_tokens, _ = ops.shape(scores)
         num_windows = (grid_size[0] // self.window_size[0]) * (grid_size[1] // self.window_size[1])
         by_image = ops.reshape(scores, (-1, num_windows, num_heads, num_tokens, num_tokens))
@@ -138,26 +138,22 @@ class SwinEncoder(ResidualEncoder):
         return LayerNormalization(epsilon=epsilon, gamma_initializer=gamma, name=name, dtype=self.dtype_policy)
 
     def _attend(self, patches: Any, training: bool | None, prologue: Prologue | None = None) -> Any:
+        patches = apply(prologue, patches)  # to cut windows twice takes 3 to 5 % of a training step
         _, rows, columns, _ = ops.shape(patches)
-        hidden, shift, grid_size = self._layout(patches)
-        if prologue is None:
-            mixed = self.attention(self._cut(patches, shift), hidden, training=training)
-        else:  # before the cut, since what windows are filled up with has had none
-            prologue = prologue.then(functools.partial(self._cut, shift=shift))
-            mixed = self.attention(patches, hidden, training=training, prologue=prologue)
+        windows, hidden, shift, grid_size = self._cut(patches)
+        mixed = self.attention(windows, hidden, training=training)
         merged = merge_windows(mixed, self.window_size, grid_size)[:, :rows, :columns]
         return shift_patches(merged, shift, back=True)
 
-    def _cut(self, patches: Any, shift: tuple[Any, Any]) -> Any:
-        """Returns the windows."""
-        return partition_windows(pad_to_windows(shift_patches(patches, shift), self.window_size), self.window_size)
-
-    def _layout(self, patches: Any) -> tuple[Any, tuple[Any, Any], tuple[Any, Any]]:
-        """Returns what hides parts of windows from one another, the shift, and the size of the padded grid."""
-        _, *sizes, _ = ops.shape(patches)
-        shift = effective_shift(sizes, self.window_size, self.shift_size) if any(self.shift_size) else (0, 0)
-        rows, columns = (size + -size % window for size, window in zip(sizes, self.window_size, strict=True))
+    def _cut(self, patches: Any) -> tuple[Any, Any, tuple[Any, Any], tuple[Any, Any]]:
+        """Returns windows, what hides parts of them from one another, the shift, and the size of the padded grid."""
+        _, rows, columns, _ = ops.shape(patches)
+        shift = (0, 0)
+        if any(self.shift_size):
+            shift = effective_shift((rows, columns), self.window_size, self.shift_size)
+        padded = pad_to_windows(shift_patches(patches, shift), self.window_size)
+        _, rows, columns, _ = ops.shape(padded)
         hidden = shift_mask((rows, columns), self.window_size, shift)
         if hidden is not None:
             hidden = ops.convert_to_tensor(hidden, self.compute_dtype)
-        return hidden, shift, (rows, columns)
+        return partition_windows(padded, self.window_size), hidden, shift, (rows, columns)

@@ -6,7 +6,7 @@ from typing import Any
 
 from keras import ops
 
-from keras_vit.layers.recomputation import Prologue
+from keras_vit.layers.recomputation import Prologue, apply
 from keras_vit.layers.windows import merge_windows, pad_to_windows, partition_windows
 
 
@@ -50,17 +50,11 @@ class TokenWindows:
         patches = ops.reshape(patches, (-1, *self.grid_size, tokens.shape[-1]))
         return partition_windows(pad_to_windows(patches, self.window_size), self.window_size)
 
-    def apply(self, attention: Callable[..., Any], tokens: Any, prologue: Prologue | None = None) -> Any:
-        """Returns what attention makes of each window, (batch, prefix + rows * columns, embed_dim); zeros in front.
-
-        A prologue comes before the split, since what windows are filled up with has had none.
-        """
+    def apply(self, attention: Callable[[Any], Any], tokens: Any, prologue: Prologue | None = None) -> Any:
+        """Returns what attention makes of each window, (batch, prefix + rows * columns, embed_dim); zeros in front."""
         rows, columns = self.grid_size
-        if prologue is None:
-            windows = attention(self.split(tokens))
-        else:
-            windows = attention(tokens, prologue=prologue.then(self.split))
-        padded = merge_windows(windows, self.window_size, self._padded_grid())
+        tokens = apply(prologue, tokens)
+        padded = merge_windows(attention(self.split(tokens)), self.window_size, self._padded_grid())
         mixed = ops.reshape(padded[:, :rows, :columns], (-1, rows * columns, tokens.shape[-1]))
         return ops.pad(mixed, ((0, 0), (self.num_prefix_tokens, 0), (0, 0))) if self.num_prefix_tokens else mixed
 

@@ -11,7 +11,6 @@ from keras_vit.layers.dense import Dense
 from keras_vit.layers.dot_product_attention import attention_weights, gather
 from keras_vit.layers.initialization import glorot_uniform
 from keras_vit.layers.layer import Layer
-from keras_vit.layers.recomputation import Prologue, project
 from keras_vit.layers.relative_positions import RelativePositionBias
 
 SIMILARITIES = ("dot", "cosine")
@@ -97,20 +96,18 @@ class WindowAttention(Layer):
             self.position_bias = RelativePositionBias(self.num_heads, self.window_size, **bias)
         self.position_bias.build()
 
-    def call(
-        self, windows: Any, hidden: Any = None, training: bool | None = None, prologue: Prologue | None = None
-    ) -> Any:
-        queries, keys, values = self._project(windows, prologue)
-        bias = self._bias(queries, hidden)
+    def call(self, windows: Any, hidden: Any = None, training: bool | None = None) -> Any:
+        queries, keys, values = self._project(windows)
+        bias = self._bias(windows, hidden)
         mixed = gather(queries, keys, values, bias=bias, dropout=self.attention_dropout, training=training)
-        tokens = self.projection(ops.reshape(mixed, (-1, ops.shape(mixed)[1], self.num_heads * self.head_dim)))
+        tokens = self.projection(ops.reshape(mixed, (-1, ops.shape(windows)[1], windows.shape[-1])))
         return tokens if self.dropout is None else self.dropout(tokens, training=training)
 
     def attention_scores(self, windows: Any, hidden: Any = None) -> Any:
         """Returns the attention weights, (batch * num_windows, num_heads, window_tokens, window_tokens)."""
         windows = ops.cast(windows, self.compute_dtype)
         queries, keys, _ = self._project(windows)
-        return attention_weights(queries, keys, self._bias(queries, hidden))
+        return attention_weights(queries, keys, self._bias(windows, hidden))
 
     def compute_output_shape(self, windows_shape: Any, hidden_shape: Any = None) -> Any:
         return windows_shape
@@ -148,11 +145,10 @@ class WindowAttention(Layer):
                 for name in ("query_bias", "value_bias")
             )
 
-    def _project(self, windows: Any, prologue: Prologue | None = None) -> tuple[Any, Any, Any]:
+    def _project(self, windows: Any) -> tuple[Any, Any, Any]:
         """Returns queries, keys and values, each (batch * num_windows, window_tokens, num_heads, head_dim)."""
-        qkv = project(self.qkv, windows, prologue)
-        shape = (-1, ops.shape(qkv)[1], self.num_heads, self.head_dim)
-        queries, keys, values = ops.split(qkv, 3, axis=-1)
+        shape = (-1, ops.shape(windows)[1], self.num_heads, self.head_dim)
+        queries, keys, values = ops.split(self.qkv(windows), 3, axis=-1)
         is_cosine = self.similarity == "cosine"
         if is_cosine and self.use_qkv_bias:
             queries, values = queries + self.query_bias, values + self.value_bias
@@ -163,14 +159,14 @@ class WindowAttention(Layer):
             queries, keys = _unit_length(queries, ops.reshape(scale, (self.num_heads, 1))), _unit_length(keys, 1.0)
         return queries, keys, values
 
-    def _bias(self, queries: Any, hidden: Any) -> Any:
+    def _bias(self, windows: Any, hidden: Any) -> Any:
         """Returns what is added to logits: (1, ...) where it is the same in every window, else one for each."""
         bias = self.position_bias.bias()[None]
         if hidden is None:
             return bias
         bias = bias + ops.cast(hidden, bias.dtype)[:, None]
         num_windows, *sizes = ops.shape(bias)
-        num_images = ops.shape(queries)[0] // num_windows
+        num_images = ops.shape(windows)[0] // num_windows
         # Not by a fifth axis: PyTorch's fused kernel takes four, and is twice as fast with these copies as without it.
         return ops.reshape(ops.broadcast_to(bias[None], (num_images, num_windows, *sizes)), (-1, *sizes))
 

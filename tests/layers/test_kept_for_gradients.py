@@ -26,7 +26,7 @@ pytestmark = pytest.mark.skipif(BACKEND == "torch", reason="its kernels keep no 
 EXACT = {"rtol": 1e-5, "atol": 1e-5} if BACKEND == "tensorflow" else {"rtol": 2e-3, "atol": 2e-4}
 
 
-def encoder(is_recomputed, shape=(5, 8), **settings):
+def encoder(is_recomputed, shape=(9, 8), **settings):
     with keras.RematScope("list_of_layers", layer_names=["encoder"] if is_recomputed else []):
         arguments = {"num_heads": 2, "mlp_dim": 12, "layer_scale_init": 0.5, **settings}
         layer = TransformerEncoder(**arguments, name="encoder")
@@ -114,10 +114,12 @@ def test_layer_norm_has_the_derivatives_of_its_values(rng, shape, mean):
         np.testing.assert_allclose(checks.to_numpy(gradient), expected, **EXACT)
 
 
+@pytest.mark.parametrize("num_keys", [5, 9])  # fewer than what is computed again, and more
 @pytest.mark.parametrize("has_bias", [False, True])
-def test_attention_has_the_derivatives_of_its_values(rng, has_bias):
+def test_attention_has_the_derivatives_of_its_values(rng, has_bias, num_keys):
     queries, keys, values, bias = (
-        rng.normal(size=shape) for shape in ((2, 3, 2, 4), (2, 5, 2, 4), (2, 5, 2, 4), (1, 2, 3, 5))
+        rng.normal(size=shape)
+        for shape in ((2, 3, 2, 4), (2, num_keys, 2, 4), (2, num_keys, 2, 4), (1, 2, 3, num_keys))
     )
 
     def explicit(queries, keys, values, bias):
@@ -183,7 +185,7 @@ def assert_gradients_are_those_of_inference(make, inputs, policy, jit_compile=Fa
 )
 def test_gradients_of_an_encoder_are_those_of_inference(rng, settings, is_recomputed, policy, jit_compile):
     make = functools.partial(encoder, is_recomputed, **settings)
-    assert_gradients_are_those_of_inference(make, rng.normal(size=(4, 5, 8)), policy, jit_compile)
+    assert_gradients_are_those_of_inference(make, rng.normal(size=(4, 9, 8)), policy, jit_compile)
 
 
 def built(layer_class, *arguments, shape, frozen=None, adapted=None, **settings):
@@ -198,15 +200,16 @@ def built(layer_class, *arguments, shape, frozen=None, adapted=None, **settings)
 
 WINDOWS = {"window_size": (2, 2), "grid_size": (3, 5), "num_prefix_tokens": 1}
 KINDS = {
-    "norms without offset": (TransformerEncoder, (5, 8), {"norm": "rms_norm"}),
-    "both branches at once": (TransformerEncoder, (5, 8), {"order": "parallel"}),
-    "frozen norm": (TransformerEncoder, (5, 8), {"frozen": "attention_norm"}),
-    "frozen dense layer": (TransformerEncoder, (5, 8), {"frozen": "mlp.expand"}),
-    "low rank": (TransformerEncoder, (5, 8), {"adapted": "attention.qkv"}),
+    "norms without offset": (TransformerEncoder, (9, 8), {"norm": "rms_norm"}),
+    "both branches at once": (TransformerEncoder, (9, 8), {"order": "parallel"}),
+    "frozen norm": (TransformerEncoder, (9, 8), {"frozen": "attention_norm"}),
+    "frozen dense layer": (TransformerEncoder, (9, 8), {"frozen": "mlp.expand"}),
+    "low rank": (TransformerEncoder, (9, 8), {"adapted": "attention.qkv"}),
     "windows of a sequence, filled up": (TransformerEncoder, (16, 8), {"windows": WINDOWS}),
+    "few keys": (TransformerEncoder, (5, 8), {}),
     "windows": (SwinEncoder, (4, 6, 8), {"window_size": (2, 3)}),
     "shifted windows, filled up": (SwinEncoder, (5, 7, 8), {"window_size": (3, 3), "shift_size": (1, 1)}),
-    "shared keys and values": (RotaryEncoder, (5, 8), {"num_key_value_heads": 1}),
+    "shared keys and values": (RotaryEncoder, (9, 8), {"num_key_value_heads": 1}),
     "whole grid": (PyramidEncoder, (4, 6, 8), {}),
     "reduced grid": (PyramidEncoder, (4, 6, 8), {"reduction_size": 2}),
     "pooled grid": (PyramidEncoder, (4, 6, 8), {"use_pooling": True}),
@@ -233,7 +236,7 @@ def test_variables_that_would_quietly_get_no_gradient_are_an_error():
 @pytest.mark.parametrize("is_recomputed", [False, True])
 def test_a_device_without_images_of_a_batch_has_gradients_of_zero(is_recomputed):
     layer = encoder(is_recomputed)
-    found = derivatives(lambda tokens: layer(tokens, training=True), np.zeros((0, 5, 8), "float32"), layer.weights)
+    found = derivatives(lambda tokens: layer(tokens, training=True), np.zeros((0, 9, 8), "float32"), layer.weights)
     for gradient, weight in zip(found[1:], layer.weights, strict=True):
         np.testing.assert_array_equal(checks.to_numpy(gradient), np.zeros(weight.shape))
 
@@ -244,7 +247,7 @@ def test_norms_gelu_attention_and_mlp_have_their_own_gradients_in_training_and_e
     import tensorflow as tf
 
     layer = encoder(False)
-    graph = tf.function(lambda tokens: layer(tokens, training=training)).get_concrete_function(tf.ones((2, 5, 8))).graph
+    graph = tf.function(lambda tokens: layer(tokens, training=training)).get_concrete_function(tf.ones((2, 9, 8))).graph
     # TensorFlow marks a function that has its own gradient by this operation.
     assert [operation.type for operation in graph.get_operations()].count("IdentityN") == expected
 
