@@ -136,7 +136,7 @@ def _repeated_by_jax(run: Callable[..., Any], num_inputs: int) -> Callable[..., 
 
 
 def _repeated_by_tensorflow(run: Callable[..., Any], num_inputs: int) -> Callable[..., Any]:
-    """As `tf.recompute_grad`, which has three times the operations, and copies all weights for the second call."""
+    """As `tf.recompute_grad`, which copies all weights for the second call, and has more operations."""
     import tensorflow as tf
 
     @tf.custom_gradient

@@ -1,5 +1,7 @@
 """Training checkpoints in parts, by Orbax: every device writes what it holds, and any other placement can read it."""
 
+import errno
+import os
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -54,6 +56,7 @@ class ShardedCheckpointFiles(CheckpointFiles):
         return super().read()
 
     def _write(self, path: Path, values: Mapping[str, Any], metadata: Mapping[str, str]) -> None:
+        _require_space(self.folder, sum(value.nbytes for value in values.values()))
         with _import_orbax().StandardCheckpointer() as checkpointer:
             try:
                 checkpointer.save(path, _nest(values), custom_metadata=dict(metadata))
@@ -79,6 +82,18 @@ class ShardedCheckpointFiles(CheckpointFiles):
 
         if jax.process_index() == 0:
             shutil.rmtree(path)
+
+
+def _require_space(folder: Path, num_bytes: int) -> None:
+    """Raises an OSError in all processes, or in none: one that cannot write has the others wait for it in vain."""
+    import jax
+    from jax.experimental.multihost_utils import broadcast_one_to_all
+
+    has_space = shutil.disk_usage(folder).free > num_bytes
+    if jax.process_count() > 1:
+        has_space = bool(broadcast_one_to_all(np.array(has_space)))
+    if not has_space:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))
 
 
 def _nest(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Runs on a mesh over two processes, with checkpoints in parts: killed and resumed, they end as if never stopped."""
+"""Runs on a mesh over two processes, with checkpoints in parts: stopped or not, they end as if nothing had happened."""
 
 import json
 import os
@@ -15,18 +15,21 @@ from keras_vit import checkpoints
 
 pytestmark = pytest.mark.parity
 
-# Kills its own process after one of the checkpoints; 0: never.
+# Kills its own process after one of the checkpoints; 0: never. The disk is full for the first process at one.
 COMMAND_LINE = """
-import os, signal, sys
+import os, shutil, signal, sys
 from keras_vit.cli import main
 from keras_vit.training.checkpointing import TrainingCheckpoint
 
-number, original = int(sys.argv.pop(1)), TrainingCheckpoint._save
+last, full, original, usage = int(sys.argv.pop(1)), int(sys.argv.pop(1)), TrainingCheckpoint._save, shutil.disk_usage
 count = iter(range(1, 1000))
 
 def save(*arguments):
+    number = next(count)
+    is_full = number == full and sys.argv[-1] == "0"
+    shutil.disk_usage = (lambda path: usage(path)._replace(free=1000)) if is_full else usage
     original(*arguments)
-    if next(count) == number:
+    if number == last:
         os.kill(os.getpid(), signal.SIGKILL)
 
 TrainingCheckpoint._save = save
@@ -34,29 +37,31 @@ main()
 """
 
 
-def start(*arguments, num_devices):
+def start(killed_after, full_at, *arguments, num_devices):
     environment = {
         **os.environ,
         "KERAS_BACKEND": "jax",
         "XLA_FLAGS": f"--xla_force_host_platform_device_count={num_devices}",
     }
-    command = [sys.executable, "-c", COMMAND_LINE, *map(str, arguments)]
+    options = ["train", "--sharded-checkpoints", "-q", *map(str, arguments)]
+    command = [sys.executable, "-c", COMMAND_LINE, str(killed_after), str(full_at), *options]
     return subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
 
 
 def finish(process, expected=0):
     _, errors = process.communicate(timeout=500)
     assert process.returncode == expected, errors[-3000:]
+    return errors
 
 
-def train_in_two(out, *options, killed_after=0):
+def train_in_two(out, *options, killed_after=0, full_at=0):
     with socket.socket() as server:
         server.bind(("127.0.0.1", 0))
         port = server.getsockname()[1]
     where = ["--processes", f"127.0.0.1:{port},127.0.0.1:{port + 1}", "--process-id"]
-    arguments = [killed_after, "train", "--out", out, "--mesh", "2x2", "--sharded-checkpoints", "-q", *options, *where]
-    for process in [start(*arguments, index, num_devices=2) for index in range(2)]:
-        finish(process, -signal.SIGKILL if killed_after else 0)
+    arguments = ["--out", out, "--mesh", "2x2", *options, *where]
+    processes = [start(killed_after, full_at, *arguments, index, num_devices=2) for index in range(2)]
+    return [finish(process, -signal.SIGKILL if killed_after else 0) for process in processes]
 
 
 def weights(out: Path) -> dict[str, np.ndarray]:
@@ -80,7 +85,9 @@ def test_killed_within_an_epoch_a_run_on_a_mesh_goes_on_to_the_same_weights(tiny
         "--no-augmentation",
     ]
     unbroken, killed, moved = tmp_path / "unbroken", tmp_path / "killed", tmp_path / "moved"
-    train_in_two(unbroken, *options)
+    # A checkpoint that does not fit is left out, in both processes; the one before stays.
+    errors = train_in_two(unbroken, *options, full_at=3)
+    assert "the disk is full. The checkpoint after the first 4 batches of epoch 1 is kept" in errors[0]
     train_in_two(killed, *options, killed_after=4)  # after 6 of 10 steps
 
     written = sorted(path.name for path in (killed / "checkpoint").iterdir())
@@ -89,7 +96,7 @@ def test_killed_within_an_epoch_a_run_on_a_mesh_goes_on_to_the_same_weights(tiny
     subprocess.run(["cp", "-r", killed, moved], check=True)
     train_in_two(killed, "--resume")
     # All devices in one process, another mesh.
-    finish(start(0, "train", "--out", moved, "--mesh", "4x1", "--sharded-checkpoints", "--resume", "-q", num_devices=4))
+    finish(start(0, 0, "--out", moved, "--mesh", "4x1", "--resume", num_devices=4))
 
     expected, resumed, elsewhere = weights(unbroken), weights(killed), weights(moved)
     for name, array in expected.items():

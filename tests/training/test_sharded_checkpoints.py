@@ -1,6 +1,8 @@
 """Checkpoints in parts: they follow the rules of whole ones."""
 
+import errno
 import gc
+import os
 import shutil
 import sys
 from collections.abc import Iterator
@@ -90,6 +92,15 @@ def test_a_full_disk_leaves_the_checkpoint_before(files):
             write(files, Position(0, 3))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert files.read()[0] == (0, 2)
+
+
+def test_what_does_not_fit_on_the_disk_is_not_begun(files, monkeypatch):
+    write(files, Position(0, 1), Position(0, 2))
+    usage = shutil.disk_usage(files.folder)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=20))
+    with pytest.raises(OSError, match=os.strerror(errno.ENOSPC)):
+        write(files, Position(0, 3))
     assert files.read()[0] == (0, 2)
 
 
