@@ -107,6 +107,17 @@ def test_layers_called_directly_return_what_they_do_by_keras(make, dtype, traini
     np.testing.assert_array_equal(to_numpy(model(images, training=training)), expected)
 
 
+def test_every_weight_learns_without_dropout(make):
+    """Then layers compute much again for gradients on TensorFlow and JAX, where a forgotten weight is a constant."""
+    model = make()
+    before = [to_numpy(weight) for weight in model.trainable_weights]
+    model.compile(keras.optimizers.SGD(1.0), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    model.train_on_batch(images_for(model), np.arange(2))
+    after = [to_numpy(weight) for weight in model.trainable_weights]
+    paths = [weight.path for weight in model.trainable_weights]
+    assert [path for path, *pair in zip(paths, before, after, strict=True) if np.array_equal(*pair)] == []
+
+
 # Files.
 
 
